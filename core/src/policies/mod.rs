@@ -1,0 +1,5 @@
+//! What is believed of nodes, rule by rule. Each knows the vocabulary, and none knows another.
+
+pub mod health;
+pub mod quota;
+mod window;
