@@ -1,0 +1,198 @@
+//! The nodes of a configuration, and what makes a set of nodes possible.
+
+use std::collections::HashMap;
+
+use super::schema::{self, Key, Place, Row, Shape, int, read_map};
+use super::value::{Kind, Quoted, Value};
+use crate::vocabulary::error::ConfigError;
+use crate::vocabulary::limits::Limits;
+use crate::vocabulary::node::NodeSpec;
+use crate::vocabulary::text::TEXT_BYTES_MAX;
+
+/// The most that the weights of a pool's nodes may add up to.
+pub const WEIGHT_SUM_MAX: u64 = u32::MAX as u64;
+
+pub(super) const NODE: &[Key<NodeSpec>] = &[
+    Key {
+        name: "id",
+        unit: "",
+        doc: "Unique in the pool. What the engine knows of a node belongs to its id.",
+        shape: Shape::Text { min: 1, max: TEXT_BYTES_MAX, get: |n| &n.id, set: |n, text| n.id = text },
+    },
+    Key {
+        name: "address",
+        unit: "",
+        doc: "What the host connects to. The id, if it is left out.",
+        shape: Shape::Text { min: 0, max: TEXT_BYTES_MAX, get: |n| &n.address, set: |n, text| n.address = text },
+    },
+    Key {
+        name: "name",
+        unit: "",
+        doc: "For people.",
+        shape: Shape::Text { min: 0, max: TEXT_BYTES_MAX, get: |n| &n.name, set: |n, text| n.name = text },
+    },
+    int!(
+        weight: u32, 0, u32::MAX, "",
+        "Twice the weight takes twice the traffic; 0 takes no new picks. All weights together are at most 4294967295."
+    ),
+    Key {
+        name: "labels",
+        unit: "",
+        doc: "Texts by name, for requests that require them. Numbers and bools are taken as they are written. \
+              How many and how long: `limits.max_labels`, `limits.max_label_bytes`.",
+        shape: Shape::Own {
+            read: read_labels,
+            row: Row { kind: "map of texts", default: "none", range: "" },
+            json: || {
+                let types = ["string", "number", "boolean"].map(Value::from);
+                Value::map([
+                    ("type", Value::from("object")),
+                    ("maxProperties", Value::from(Limits::LABELS_MAX)),
+                    ("additionalProperties", Value::map([("type", Value::list(types))])),
+                ])
+            },
+        },
+    },
+    int!(user_data: u64, 0, u64::MAX, "", "The host's own number, returned with each pick."),
+];
+
+/// A set of nodes that is put together one by one, each checked against those before it.
+struct Members {
+    lines: HashMap<String, usize>,
+    weight_sum: u64,
+}
+
+impl Members {
+    /// `line` gives that of a key of the node.
+    fn add(&mut self, node: &NodeSpec, place: &Place, line: impl Fn(&str) -> usize) -> Result<(), ConfigError> {
+        let max = place.limits.max_nodes;
+        if self.lines.len() as u64 >= u64::from(max) {
+            return Err(place.limit(line(""), format!("there are more nodes than limits.max_nodes = {max}")));
+        }
+        if let Some(earlier) = self.lines.insert(node.id.clone(), line("id")) {
+            let message = schema::repeated(&format!("the node {}", Quoted(&node.id)), earlier);
+            return Err(place.key("id").error(line("id"), message));
+        }
+        self.weight_sum += u64::from(node.weight);
+        if self.weight_sum > WEIGHT_SUM_MAX {
+            let message = format!("the weights up to here add up to more than {WEIGHT_SUM_MAX}");
+            return Err(place.key("weight").limit(line("weight"), message));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the list of nodes, with the line of each.
+pub(super) fn read_nodes(value: &Value, place: &Place) -> Result<(Vec<NodeSpec>, Vec<usize>), ConfigError> {
+    let Kind::List(items) = &value.kind else {
+        return Err(place.not("a list of nodes", value));
+    };
+    let mut members = Members { lines: HashMap::new(), weight_sum: 0 };
+    let mut nodes = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        let place = place.index(i);
+        let node = read_node(item, &place)?;
+        members.add(&node, &place, |key| item.get(key).map_or(item.line, |v| v.line))?;
+        nodes.push(node);
+    }
+    Ok((nodes, items.iter().map(|item| item.line).collect()))
+}
+
+/// Reads one node: its id, or a map.
+pub(super) fn read_node(value: &Value, place: &Place) -> Result<NodeSpec, ConfigError> {
+    match &value.kind {
+        Kind::Text(id) => {
+            place.text(id, 1, TEXT_BYTES_MAX, value.line)?;
+            Ok(NodeSpec::new(id.as_str()))
+        }
+        Kind::Map(_) => {
+            let mut node = NodeSpec::new("");
+            read_map(&mut node, NODE, value, place)?;
+            if value.get("id").is_none() {
+                return Err(place.error(value.line, "needs the key id"));
+            }
+            if value.get("address").is_none() {
+                node.address.clone_from(&node.id);
+            }
+            Ok(node)
+        }
+        Kind::Int(_) | Kind::Float(_) => Err(place
+            .error(value.line, format!("must be a node, an address or a map, not {value}; put an address in quotes"))),
+        _ => Err(place.not("a node: an address or a map", value)),
+    }
+}
+
+fn read_labels(node: &mut NodeSpec, value: &Value, place: &Place) -> Result<(), ConfigError> {
+    let entries = place.map(value)?;
+    let mut bytes = 0;
+    for (i, (key, value)) in entries.iter().enumerate() {
+        let text = value.scalar_text().ok_or_else(|| place.key(&key.name).not("a text", value))?;
+        bytes += key.name.len() + text.len();
+        check_labels(i + 1, bytes, place, key.line)?;
+        check_label(&key.name, &text, place, key.line)?;
+        if node.labels.contains_key(&key.name) {
+            place.once(entries.get(..i).unwrap_or_default(), key)?;
+        }
+        node.labels.insert(key.name.clone(), text);
+    }
+    Ok(())
+}
+
+fn check_labels(count: usize, bytes: usize, place: &Place, line: usize) -> Result<(), ConfigError> {
+    let Limits { max_labels, max_label_bytes, .. } = *place.limits;
+    if count as u64 > u64::from(max_labels) {
+        return Err(place.limit(line, format!("there are more labels than limits.max_labels = {max_labels}")));
+    }
+    if bytes as u64 > u64::from(max_label_bytes) {
+        let message = format!("the labels have more bytes than limits.max_label_bytes = {max_label_bytes}");
+        return Err(place.limit(line, message));
+    }
+    Ok(())
+}
+
+fn check_label(name: &str, text: &str, place: &Place, line: usize) -> Result<(), ConfigError> {
+    if name.is_empty() {
+        return Err(place.error(line, "a label must have a name"));
+    }
+    // Their lengths are bounded by the sum of all labels.
+    let place = place.key(name);
+    place.text(name, 1, usize::MAX, line)?;
+    place.text(text, 0, usize::MAX, line)
+}
+
+/// Checks one node that code has made. For the message, `key` is where it stands and `line` its line, 0 if none.
+///
+/// ```
+/// use loadwise::{Limits, NodeSpec, config};
+///
+/// let error = config::validate_node(&NodeSpec::new(""), &Limits::default(), "node", 0).unwrap_err();
+/// assert_eq!(error.to_string(), "node.id: must not be empty");
+/// ```
+pub fn validate_node(node: &NodeSpec, limits: &Limits, key: &str, line: usize) -> Result<(), ConfigError> {
+    let place = Place::root(key, limits);
+    schema::check(node, NODE, &place, line)?;
+    let place = place.key("labels");
+    check_labels(
+        node.labels.len(),
+        node.labels.iter().map(|(name, text)| name.len() + text.len()).sum(),
+        &place,
+        line,
+    )?;
+    node.labels.iter().try_for_each(|(name, text)| check_label(name, text, &place, line))
+}
+
+/// Checks a whole set of nodes: each by itself, then ids, weights and number together. `lines` may be empty.
+pub fn validate_nodes(nodes: &[NodeSpec], lines: &[usize], limits: &Limits) -> Result<(), ConfigError> {
+    let root = Place::root("nodes", limits);
+    let mut members = Members { lines: HashMap::with_capacity(nodes.len()), weight_sum: 0 };
+    for (i, node) in nodes.iter().enumerate() {
+        let place = root.index(i);
+        let line = lines.get(i).copied().unwrap_or(0);
+        // A valid node, which most are, must not cost the text of its place.
+        if validate_node(node, limits, "", line).is_err() {
+            validate_node(node, limits, &place.to_string(), line)?;
+        }
+        members.add(node, &place, |_| line)?;
+    }
+    Ok(())
+}
