@@ -101,6 +101,7 @@ fn all_of_json_is_read() {
     let tabs = "\u{feff}\t{\r\n\t\"seed\"\t:\r\n\t\t7,\n\t\"nodes\"\n:\n[\n\t\"a\"\t,\n\"---\"]\n}\t\n";
     assert_eq!(parse(tabs).nodes, [NodeSpec::new("a"), NodeSpec::new("---")]);
     assert_eq!(parse(tabs).node_lines, [7, 8]);
+    assert_eq!(parse("{\"seed\"\t:\t64\t,\t\"nodes\"\t:\t[\"a \\\\\\\" b\"\t]}").nodes[0].id, "a \\\" b");
     assert_eq!(error("{\"nodes\": [\n\"\\ud83d\"]}").get(..7), Some("line 2:"));
     assert_eq!(error("{\"nodes\": [\"\\ud83d\\ude00\",\n{\"x\": \"\\ude00\"}]}").get(..7), Some("line 2:"));
 }

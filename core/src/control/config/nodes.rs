@@ -48,6 +48,7 @@ pub(super) const NODE: &[Key<NodeSpec>] = &[
                 Value::map([
                     ("type", Value::from("object")),
                     ("maxProperties", Value::from(Limits::LABELS_MAX)),
+                    ("propertyNames", Value::map([("minLength", Value::from(1))])),
                     ("additionalProperties", Value::map([("type", Value::list(types))])),
                 ])
             },

@@ -1,4 +1,4 @@
-//! Text → [`Value`]: YAML 1.2 with its core schema, and JSON, which is YAML but for its surrogate pairs.
+//! Text → [`Value`]: YAML 1.2 with its core schema, and JSON, which is YAML but for surrogate pairs and some tabs.
 //!
 //! Everything is bounded: the text, the depth, the number of values. Aliases are refused, so that a small text
 //! cannot stand for a large document, and so are tags and further documents.
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Value, ConfigError> {
         return Err(ConfigError::new("", line_of(text, at), "the text has a NUL character"));
     }
     match load(text) {
-        Err(error) => joined_surrogates(text).map_or(Err(error), |joined| load(&joined)),
+        Err(error) => json_as_yaml(text).map_or(Err(error), |yaml| load(&yaml)),
         done => done,
     }
 }
@@ -170,38 +170,36 @@ fn number(text: &str) -> Option<Kind> {
     text.parse().map(Kind::Int).or_else(|_| text.parse().map(Kind::Float)).ok()
 }
 
-/// A JSON text whose pairs of escaped surrogates (`\ud83d\ude00`) are written as the one character that they are, in
-/// the way of YAML (`\U0001F600`), which has no other; `None` if there are none. Lines stay where they are.
-///
-/// Encoders that write ASCII only produce such pairs. In YAML's own styles they mean nothing, so only a text that
-/// begins as JSON is looked at, and there only what stands between double quotes.
-fn joined_surrogates(text: &str) -> Option<String> {
+/// A JSON text in words that the YAML scanner takes, too: a pair of escaped surrogates (`\ud83d\ude00`, which encoders
+/// that keep to ASCII write) becomes YAML's escape of the one character (`\U0001F600`), and a tab between tokens a
+/// space. Lines stay where they are. `None` if the text does not begin as JSON.
+fn json_as_yaml(text: &str) -> Option<String> {
     let begins = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    if !begins.starts_with(['{', '[', '"']) {
+    if !begins.starts_with(['{', '[']) {
         return None;
     }
-    let mut joined = String::with_capacity(text.len());
-    let (mut copied, mut at, mut quoted) = (0, 0, false);
-    while let Some(step) =
-        text.as_bytes().get(at..).and_then(|rest| rest.iter().position(|b| matches!(b, b'"' | b'\\')))
-    {
-        at += step;
-        let rest = text.get(at..)?;
-        if rest.starts_with('"') {
-            quoted = !quoted;
-            at += 1;
-        } else if let Some(c) = quoted.then(|| surrogate_pair(rest)).flatten() {
-            joined.push_str(text.get(copied..at)?);
-            joined.push_str(&format!("\\U{:08X}", u32::from(c)));
-            at += 12;
-            copied = at;
+    let mut yaml = String::with_capacity(text.len());
+    let (mut rest, mut quoted) = (text, false);
+    while let Some(at) = rest.find(['"', '\\', '\t']) {
+        let (plain, special) = rest.split_at(at);
+        yaml.push_str(plain);
+        let taken = if special.starts_with('\t') && !quoted {
+            yaml.push(' ');
+            1
+        } else if let Some(c) = quoted.then(|| surrogate_pair(special)).flatten() {
+            yaml.push_str(&format!("\\U{:08X}", u32::from(c)));
+            12
         } else {
+            quoted ^= special.starts_with('"');
             // What a backslash escapes is neither a quote nor an escape.
-            at += 2;
-        }
+            let taken = special.chars().take(if special.starts_with('\\') { 2 } else { 1 }).map(char::len_utf8).sum();
+            yaml.push_str(special.get(..taken)?);
+            taken
+        };
+        rest = special.get(taken..)?;
     }
-    joined.push_str(text.get(copied..)?);
-    (copied > 0).then_some(joined)
+    yaml.push_str(rest);
+    Some(yaml)
 }
 
 fn surrogate_pair(text: &str) -> Option<char> {
