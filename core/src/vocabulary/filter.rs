@@ -1,5 +1,7 @@
 //! Which candidates may be chosen at all, asked before a strategy chooses among them.
 
+use std::fmt;
+
 use super::node::RateMetric;
 use super::status::HealthStatus;
 
@@ -142,6 +144,12 @@ pub struct AllOf<N> {
 impl<N> AllOf<N> {
     pub fn new(filters: Vec<Box<dyn Filter<N>>>) -> Self {
         Self { filters }
+    }
+}
+
+impl<N> fmt::Debug for AllOf<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AllOf").field("filters", &self.filters.len()).finish()
     }
 }
 
