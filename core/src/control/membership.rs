@@ -1,0 +1,334 @@
+//! Who is a member: as a whole set, or one by one. State stays with the id.
+
+use std::collections::HashMap;
+
+use super::config::{validate_node, validate_nodes};
+use crate::plan::build::{self, Draft, Member};
+use crate::plan::ids;
+use crate::plan::step::Step;
+use crate::plan::view::PlanView;
+use crate::pool::Pool;
+use crate::state::layout::{STEPS_MAX, plan_word, pool_word};
+use crate::state::node::State;
+use crate::sync::Ordering;
+use crate::vocabulary::error::{ConfigError, Error, StateError};
+use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::node::{NodeRef, NodeSpec};
+
+impl Pool {
+    /// Replaces all nodes. Those whose ids stay keep what is known of them: in flight, health, averages. The order of the
+    /// list is the order of the round robins.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a duplicate or over-long id, too many nodes or labels, or weights whose sum overflows;
+    /// nothing is changed then.
+    pub fn set_nodes<N: Into<NodeSpec>>(&self, nodes: impl IntoIterator<Item = N>) -> Result<(), Error> {
+        let specs: Vec<NodeSpec> = nodes.into_iter().map(Into::into).collect();
+        self.set_specs(&specs, &[])
+    }
+
+    pub(crate) fn set_specs(&self, specs: &[NodeSpec], lines: &[usize]) -> Result<(), Error> {
+        validate_nodes(specs, lines, &self.memory.layout.limits)?;
+        let _building = self.enter();
+        let present = self.members();
+        let steps = self.steps();
+        self.check_ring(&steps, specs.iter().map(|s| s.weight))?;
+        let by_id: HashMap<String, usize> =
+            present.iter().map(|&i| (self.memory.record(i).id().as_str().to_owned(), i)).collect();
+        let fresh = specs.iter().filter(|s| !by_id.contains_key(&s.id)).count();
+        let mut free = self.free_indices(fresh)?;
+        let members: Vec<usize> = specs
+            .iter()
+            .map(|spec| match by_id.get(&spec.id) {
+                Some(&index) => {
+                    self.update(index, spec);
+                    index
+                }
+                None => {
+                    let index = free.pop().unwrap_or_default();
+                    self.place(index, spec);
+                    index
+                }
+            })
+            .collect();
+        self.publish(&members, &steps);
+        // Only now: whoever still picks by the old plan finds the new generation afterwards.
+        present.iter().filter(|index| !members.contains(index)).for_each(|&index| self.retire(index));
+        Ok(())
+    }
+
+    /// Adds a node.
+    ///
+    /// # Errors
+    /// [`StateError::DuplicateNode`] if its id is there; [`Error::Config`] if it cannot be, or a bound is reached.
+    pub fn register(&self, node: impl Into<NodeSpec>) -> Result<NodeRef, Error> {
+        let refs = self.register_batch([node.into()])?;
+        refs.first().copied().ok_or(Error::State(StateError::Busy))
+    }
+
+    /// Adds nodes, all or none.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn register_batch<N: Into<NodeSpec>>(&self, nodes: impl IntoIterator<Item = N>) -> Result<Vec<NodeRef>, Error> {
+        let specs: Vec<NodeSpec> = nodes.into_iter().map(Into::into).collect();
+        validate_nodes(&specs, &[], &self.memory.layout.limits)?;
+        let _building = self.enter();
+        let mut members = self.members();
+        let plan = self.plan(self.generation().current());
+        if let Some(spec) = specs.iter().find(|s| self.find(plan, &s.id).is_some()) {
+            return Err(StateError::DuplicateNode(spec.id.clone()).into());
+        }
+        let limits = &self.memory.layout.limits;
+        if members.len() + specs.len() > limits.max_nodes as usize {
+            return Err(self.full("nodes", members.len() + specs.len()).into());
+        }
+        let weights = || members.iter().map(|&i| self.memory.node(i).weight()).chain(specs.iter().map(|s| s.weight));
+        self.check_weight_sum(weights())?;
+        let steps = self.steps();
+        self.check_ring(&steps, weights())?;
+        let mut free = self.free_indices(specs.len())?;
+        let mut placed = Vec::new();
+        for spec in &specs {
+            let index = free.pop().unwrap_or_default();
+            self.place(index, spec);
+            members.push(index);
+            placed.push(NodeRef { index: index as u32, generation: self.memory.node(index).state().generation() });
+        }
+        self.publish(&members, &steps);
+        Ok(placed)
+    }
+
+    /// Takes a node out. Picks that are under way on it end as usual.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`].
+    pub fn deregister(&self, id: &str) -> Result<(), Error> {
+        let _building = self.enter();
+        let index = self.known(id)?;
+        let members: Vec<usize> = self.members().into_iter().filter(|&i| i != index).collect();
+        self.publish(&members, &self.steps());
+        self.retire(index);
+        Ok(())
+    }
+
+    /// Changes a node's weight; 0 takes no new picks.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`]; [`Error::Config`] if the sum of all weights overflows.
+    pub fn set_weight(&self, id: &str, weight: u32) -> Result<(), Error> {
+        let _building = self.enter();
+        let index = self.known(id)?;
+        let members = self.members();
+        let weights = || members.iter().map(|&i| if i == index { weight } else { self.memory.node(i).weight() });
+        self.check_weight_sum(weights())?;
+        let steps = self.steps();
+        self.check_ring(&steps, weights())?;
+        self.memory.node(index).set_weight(weight);
+        self.change_state(index, |s| s.with_weight(weight));
+        self.publish(&members, &steps);
+        Ok(())
+    }
+
+    /// Begins or ends draining: a draining node takes no new picks, and those under way end as usual.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`].
+    pub fn drain(&self, id: &str, draining: bool) -> Result<(), Error> {
+        let _building = self.enter();
+        let index = self.known(id)?;
+        self.change_state(index, |s| s.with(State::DRAINING, draining));
+        self.publish(&self.members(), &self.steps());
+        Ok(())
+    }
+
+    /// Gives a node the host's own number, in this process.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`].
+    pub fn set_node_user_data(&self, id: &str, user_data: u64) -> Result<(), Error> {
+        let _building = self.enter();
+        let index = self.known(id)?;
+        self.set_user_data(self.reference(index), user_data);
+        Ok(())
+    }
+
+    /// The node of an id, if it is a member.
+    pub fn node(&self, id: &str) -> Option<NodeRef> {
+        self.after_fork_if_any();
+        loop {
+            let generation = self.generation().current();
+            let found = self.find(self.plan(generation), id).map(|index| self.reference(index));
+            if self.generation().is_still(generation) {
+                return found;
+            }
+        }
+    }
+
+    /// Waits for the right to build, having noticed a fork.
+    pub(crate) fn enter(&self) -> super::lock::Building<'_> {
+        self.after_fork_if_any();
+        self.lock()
+    }
+
+    pub(crate) fn reference(&self, index: usize) -> NodeRef {
+        NodeRef { index: index as u32, generation: self.memory.node(index).state().generation() }
+    }
+
+    /// Whether a node that somebody named is still that member.
+    pub(crate) fn is_current(&self, node: NodeRef) -> bool {
+        let state = self.memory.node(node.index as usize).state();
+        (node.index as usize) < self.memory.nodes_max() && state.generation() == node.generation && state.is_member()
+    }
+
+    /// The member of an id, by a plan.
+    pub(crate) fn find(&self, plan: PlanView<'_>, id: &str) -> Option<usize> {
+        let entries = plan.ids();
+        let mask = (plan.word(plan_word::ID_MASK) as usize).min(self.memory.nodes_max().saturating_mul(4));
+        ids::find(
+            id,
+            mask,
+            |i| entries.get(i),
+            |node, hash| {
+                node < self.memory.nodes_max()
+                    && self.memory.node(node).id_hash() == hash
+                    && self.memory.record(node).id().as_str() == id
+            },
+        )
+    }
+
+    pub(crate) fn known(&self, id: &str) -> Result<usize, Error> {
+        let plan = self.plan(self.generation().current());
+        self.find(plan, id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()).into())
+    }
+
+    /// Indices of all members in declared order. For the holder of the build lease.
+    pub(crate) fn members(&self) -> Vec<usize> {
+        let plan = self.plan(self.generation().current());
+        let members = plan.members();
+        (0..plan.counts().0.min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).collect()
+    }
+
+    /// The policy in force.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let plan = self.plan(self.generation().current());
+        (0..plan.flags().steps().min(STEPS_MAX)).filter_map(|i| plan.step(i)).collect()
+    }
+
+    /// Builds the plan of `members` under `steps`, and publishes it. For the holder of the build lease.
+    pub(crate) fn publish(&self, members: &[usize], steps: &[Step]) {
+        let current = self.generation().current();
+        // Read before any state: a flip that the plan misses makes it out of date.
+        let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
+        let described: Vec<Member> = members
+            .iter()
+            .map(|&index| {
+                let node = self.memory.node(index);
+                let state = node.state();
+                Member {
+                    index: index as u16,
+                    generation: state.generation(),
+                    weight: node.weight(),
+                    fit: state.fit(crate::pool::AVAILABLE_MASK),
+                    id_hash: node.id_hash(),
+                }
+            })
+            .collect();
+        let draft = Draft {
+            members: &described,
+            steps,
+            table_size: self.table_size.load(Ordering::Relaxed) as u32,
+            ring_points: self.memory.layout.ring_points,
+            fitness,
+            cursor: self.memory.pool(pool_word::CURSOR).load(Ordering::Relaxed),
+            id: &|index| self.memory.record(index).id().as_str().to_owned(),
+            address: &|index| self.memory.record(index).address().as_str().to_owned(),
+        };
+        build::build(&draft, self.plan(current), self.plan(current.wrapping_add(1)));
+        self.generation().publish(current.wrapping_add(1));
+    }
+
+    /// `count` indices that no node has and nothing is in flight on.
+    fn free_indices(&self, count: usize) -> Result<Vec<usize>, Error> {
+        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
+        let retired = (0..used).filter(|&i| !self.memory.node(i).state().is_member() && self.memory.in_flight(i) == 0);
+        let mut free: Vec<usize> = retired.chain(used..self.memory.nodes_max()).take(count).collect();
+        if free.len() < count {
+            return Err(self
+                .full("nodes, counting those that left with picks still under way", self.memory.nodes_max() + 1)
+                .into());
+        }
+        free.reverse();
+        Ok(free)
+    }
+
+    fn full(&self, what: &str, count: usize) -> ConfigError {
+        let max = self.memory.layout.limits.max_nodes;
+        ConfigError::limit(
+            "limits.max_nodes",
+            0,
+            format!("{count} {what}, more than the {max} that the pool was made for"),
+        )
+    }
+
+    fn check_weight_sum(&self, weights: impl Iterator<Item = u32>) -> Result<(), ConfigError> {
+        let sum: u64 = weights.map(u64::from).sum();
+        if sum > super::config::WEIGHT_SUM_MAX {
+            let max = super::config::WEIGHT_SUM_MAX;
+            return Err(ConfigError::new(
+                "weight",
+                0,
+                format!("the sum of all weights would be {sum}, more than {max}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A new node at a free index: everything is written before the state makes it a member.
+    fn place(&self, index: usize, spec: &NodeSpec) {
+        let node = self.memory.node(index);
+        let generation = node.state().generation().wrapping_add(1).max(1);
+        self.memory.record(index).write(spec);
+        node.set_weight(spec.weight);
+        node.set_id_hash(key_hash(spec.id.as_bytes()));
+        node.latency().store(0, Ordering::Relaxed);
+        node.set_reported_load(None);
+        node.set_remaining_ratio(None);
+        self.set_user_data(NodeRef { index: index as u32, generation }, spec.user_data);
+        node.set_state(State::fresh(generation, spec.weight));
+        self.memory.pool(pool_word::NODES_USED).fetch_max(index as u64 + 1, Ordering::AcqRel);
+    }
+
+    /// A node that stays, as it is described now.
+    fn update(&self, index: usize, spec: &NodeSpec) {
+        let node = self.memory.node(index);
+        self.memory.record(index).write(spec);
+        node.set_weight(spec.weight);
+        self.set_user_data(self.reference(index), spec.user_data);
+        self.change_state(index, |s| s.with_weight(spec.weight).with(State::DRAINING, false));
+    }
+
+    fn retire(&self, index: usize) {
+        self.change_state(index, |s| s.with(State::NOT_MEMBER, true));
+        if let Some(own) = &self.own_health {
+            own.nodes.lock().remove(&self.reference(index));
+        }
+    }
+
+    pub(crate) fn change_state(&self, index: usize, change: impl Fn(State) -> State) {
+        let node = self.memory.node(index);
+        let mut state = node.state();
+        while let Err(seen) = node.swap_state(state, change(state)) {
+            state = seen;
+        }
+    }
+}
+
+/// Checks a node by itself, for hosts that want to know before they change anything.
+impl Pool {
+    /// # Errors
+    /// [`Error::Config`], naming the field.
+    pub fn check_node(&self, node: &NodeSpec) -> Result<(), Error> {
+        Ok(validate_node(node, &self.memory.layout.limits, "node", 0)?)
+    }
+}

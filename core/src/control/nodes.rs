@@ -1,0 +1,71 @@
+//! What there is to see of nodes.
+
+use crate::policies::latency;
+use crate::pool::Pool;
+use crate::sync::Ordering;
+use crate::vocabulary::node::NodeRef;
+use crate::vocabulary::status::HealthStatus;
+use crate::vocabulary::time::now_ns;
+
+/// A node at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeStatus {
+    pub id: String,
+    /// Empty: none.
+    pub name: String,
+    pub address: String,
+    pub weight: u32,
+    /// In key order.
+    pub labels: Vec<(String, String)>,
+    pub health: HealthStatus,
+    pub draining: bool,
+    /// Unfinished picks, in all processes.
+    pub in_flight: u64,
+    /// The latency average at its last sample, in nanoseconds; kept while a strategy uses latency.
+    pub latency_ns: Option<f64>,
+    pub load: Option<f64>,
+    pub remaining_ratio: Option<f64>,
+    pub consecutive_failures: u32,
+    /// The host's own number, in this process.
+    pub user_data: u64,
+    pub node: NodeRef,
+}
+
+impl Pool {
+    /// All members in declared order. Maintains first, if that is due.
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        self.maintain_if_due(now_ns());
+        let _building = self.enter();
+        self.members().into_iter().map(|index| self.status(index)).collect()
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.plan(self.generation().current()).counts().0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn status(&self, index: usize) -> NodeStatus {
+        let (node, record) = (self.memory.node(index), self.memory.record(index));
+        let state = node.state();
+        NodeStatus {
+            id: record.id().as_str().to_owned(),
+            name: record.name().as_str().to_owned(),
+            address: record.address().as_str().to_owned(),
+            weight: node.weight(),
+            labels: record.labels(),
+            health: state.health(),
+            draining: state.is_draining(),
+            in_flight: self.memory.in_flight(index),
+            latency_ns: latency::average(node.latency().load(Ordering::Relaxed)),
+            load: node.reported_load(),
+            remaining_ratio: node.remaining_ratio(),
+            consecutive_failures: state.failures(),
+            user_data: self.user_data_of(self.reference(index)),
+            node: self.reference(index),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A pool's place in its process: made once, made anew in a forked child.
+
+use super::Pool;
+use crate::state::local::next_tag;
+use crate::sync::Ordering;
+use crate::vocabulary::fork;
+
+impl Pool {
+    /// Notices a fork at the price of one load.
+    #[inline(always)]
+    pub(crate) fn after_fork_if_any(&self) {
+        let incarnation = fork::incarnation();
+        if incarnation != self.incarnation.load(Ordering::Relaxed) {
+            self.after_fork(incarnation);
+        }
+    }
+
+    /// The child's copy of a private pool: what the parent had in flight is not in flight here, and its tickets are void.
+    #[cold]
+    fn after_fork(&self, incarnation: u64) {
+        let _building = self.lock();
+        if self.incarnation.load(Ordering::Acquire) == incarnation {
+            return;
+        }
+        let leases = self.memory.leases();
+        for (ticket, _) in leases.open_tickets() {
+            let _ = leases.close(ticket);
+        }
+        leases.disown_all();
+        for index in 0..self.memory.nodes_max() {
+            let row = self.memory.node(index).row(self.settings.process);
+            if row.load(Ordering::Relaxed) != 0 {
+                row.store(0, Ordering::Relaxed);
+            }
+        }
+        self.memory.total_row(self.settings.process).store(0, Ordering::Relaxed);
+        self.tag.store(next_tag(), Ordering::Release);
+        self.incarnation.store(incarnation, Ordering::Release);
+    }
+}

@@ -1,0 +1,113 @@
+//! Nodes and a policy: pick, use, finish.
+
+pub(crate) mod attach;
+mod builder;
+mod candidate;
+mod choose;
+mod filter;
+mod finish;
+pub(crate) mod health;
+mod own_strategy;
+mod pick;
+mod request;
+mod why;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub use builder::PoolBuilder;
+pub use candidate::Candidate;
+pub use own_strategy::PoolNode;
+pub use pick::{Lease, Pick};
+pub use request::Request;
+
+pub use crate::state::lease::Ticket;
+
+pub(crate) use finish::DECAY_NS;
+
+/// The health states that a plan is built for.
+pub(crate) const AVAILABLE_MASK: u32 = request::AVAILABLE as u32;
+
+use crate::plan::publish::Generation;
+use crate::plan::view::PlanView;
+use crate::state::layout::pool_word;
+use crate::state::local::PoolNumber;
+use crate::state::memory::Memory;
+
+/// A set of nodes under one policy.
+///
+/// [`pick`](Self::pick) chooses a node and counts it in flight until the [`Pick`] is finished or dropped. All methods take
+/// `&self` and may be called from any thread; picking takes no lock and allocates nothing, also while others change nodes,
+/// weights or the strategy.
+///
+/// ```
+/// use loadwise::{NoNodeReason, Outcome, Pool, Request};
+///
+/// let pool = Pool::builder().strategy("p2c")?.nodes(["10.0.0.1:8080", "10.0.0.2:8080"]).build()?;
+///
+/// let pick = pool.pick(&Request::new())?;
+/// println!("connect to {}", pick.address());
+/// let tried = pick.id();
+/// pick.finish(Outcome::Failure)?;
+///
+/// // The retry goes elsewhere.
+/// let exclude = [tried.as_str()];
+/// let pick = pool.pick(&Request::new().exclude(&exclude))?;
+/// assert_ne!(pick.id(), tried);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Pool {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) settings: Settings,
+    /// The host's own number of each node, of this process alone: generation (32 bits) is kept beside it.
+    pub(crate) user_data: Box<[UserData]>,
+    pub(crate) own_strategy: own_strategy::OwnStrategy,
+    pub(crate) own_health: Option<health::OwnHealth>,
+    /// Entries of the Maglev table, whenever one is built.
+    pub(crate) table_size: crate::sync::AtomicU64,
+    number: PoolNumber,
+    /// This pool's life in this process; another after a fork.
+    tag: AtomicU64,
+    incarnation: AtomicU64,
+}
+
+/// What is fixed when a pool is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) seed: Option<u64>,
+    pub(crate) thresholds: crate::policies::health::Thresholds,
+    pub(crate) lease_timeout_ns: u64,
+    /// The row of this process in the in-flight counts.
+    pub(crate) process: usize,
+}
+
+/// A node's `user_data`, and the generation of the node that it belongs to.
+#[derive(Default)]
+pub(crate) struct UserData {
+    pub(crate) generation: AtomicU64,
+    pub(crate) value: AtomicU64,
+}
+
+impl Pool {
+    /// Starts describing a pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    #[inline(always)]
+    pub(crate) fn generation(&self) -> Generation<'_> {
+        Generation(self.memory.pool(pool_word::GENERATION))
+    }
+
+    #[inline(always)]
+    pub(crate) fn plan(&self, generation: u64) -> PlanView<'_> {
+        PlanView { words: self.memory.plan(generation), layout: &self.memory.layout.plan }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (members, fit) = self.plan(self.generation().current()).counts();
+        f.debug_struct("Pool").field("nodes", &members).field("fit", &fit).finish_non_exhaustive()
+    }
+}

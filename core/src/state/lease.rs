@@ -1,0 +1,289 @@
+//! Leases: a pick is a slot that is open until it is finished, once, by whoever finishes it first.
+//!
+//! Slots come in runs of 64. A run belongs to one thread, which alone opens its slots, so opening is a plain store;
+//! closing is one compare-and-swap from any thread. A thread goes round its slots in order, so a slot rests as long as
+//! possible before its next use, and 32 bits of generation tell a late finish from the slot's present holder.
+//!
+//! ```text
+//! open:   word = slot[i]; if open(word) → next i
+//!         detail[i] := …; slot[i] := (generation(word) + 1, node, row, OPEN)      release
+//! close:  word = slot[i]; generation differs or not open → stale                  acquire
+//!         cas(slot[i], word → word without OPEN); failed → stale
+//! ```
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Slots of a run.
+pub(crate) const RUN_SLOTS: usize = 64;
+/// Words of a run: its owner's token, the next run of the same owner plus one.
+pub(crate) const RUN_WORDS: usize = 2;
+/// Words of a slot: state, node generation and epoch, time of the pick, deadline.
+pub(crate) const SLOT_WORDS: usize = 4;
+
+const OPEN: u64 = 1;
+/// Slots that a thread looks at before it claims another run.
+const BUSY_MAX: usize = RUN_SLOTS;
+
+/// A number that fits a double: slot (21 bits), generation (32 bits). Never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    /// The number, for hosts that keep tickets as numbers. Below 2⁵³.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// A ticket from its number; any number may be given, a wrong one is refused when it is used.
+    pub fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    fn new(slot: usize, generation: u32) -> Self {
+        Self(u64::from(generation) << 21 | slot as u64)
+    }
+
+    fn slot(self) -> usize {
+        (self.0 & ((1 << 21) - 1)) as usize
+    }
+
+    fn generation(self) -> u64 {
+        self.0 >> 21
+    }
+}
+
+/// What an open slot says of its pick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leased {
+    pub(crate) node: u32,
+    pub(crate) row: u32,
+    pub(crate) node_generation: u32,
+    /// The node's health epoch at the pick.
+    pub(crate) epoch: u8,
+    /// When it was picked, 0 if nobody needed the time.
+    pub(crate) started_ns: u64,
+    /// Whether the pick was added to the pool's total in flight.
+    pub(crate) in_total: bool,
+}
+
+impl Leased {
+    fn word(self, generation: u64) -> u64 {
+        generation << 32
+            | u64::from(self.node & 0xFFFF) << 16
+            | u64::from(self.row & 0xFF) << 8
+            | u64::from(self.in_total) << 1
+            | OPEN
+    }
+
+    fn read(word: u64, detail: u64, started_ns: u64) -> Self {
+        Self {
+            node: (word >> 16) as u32 & 0xFFFF,
+            row: (word >> 8) as u32 & 0xFF,
+            node_generation: (detail >> 32) as u32,
+            epoch: detail as u8,
+            started_ns,
+            in_total: word & 2 != 0,
+        }
+    }
+}
+
+/// Where a thread goes on in its runs. Made by [`Leases::open`], kept by the thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    /// The run plus one; 0: none yet.
+    pub(crate) run: u32,
+    pub(crate) slot: u32,
+}
+
+/// All leases of a pool.
+#[derive(Clone, Copy)]
+pub(crate) struct Leases<'a> {
+    pub(crate) runs: &'a [AtomicU64],
+    pub(crate) slots: &'a [AtomicU64],
+    /// One past the highest run ever claimed, for those who look at all of them.
+    pub(crate) runs_used: &'a AtomicU64,
+}
+
+/// Why a ticket cannot be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Stale,
+    Invalid,
+}
+
+impl<'a> Leases<'a> {
+    /// Opens a slot for the thread with `token`, whose position is `at`. `lives` tells whether a run's owner still does.
+    /// `None`: all slots are taken.
+    #[inline]
+    pub(crate) fn open(
+        self,
+        at: &mut Position,
+        token: u64,
+        lives: impl Fn(u64) -> bool,
+        lease: Leased,
+    ) -> Option<Ticket> {
+        if at.run != 0 {
+            // The usual case: the next slot in turn is free.
+            let slot = (at.run as usize - 1) * RUN_SLOTS + at.slot as usize;
+            if (at.slot as usize) < RUN_SLOTS {
+                if let Some(ticket) = self.try_open(slot, lease) {
+                    at.slot += 1;
+                    return Some(ticket);
+                }
+            }
+        }
+        self.open_further(at, token, lives, lease)
+    }
+
+    /// Walks on over the thread's runs; claims another when 64 slots in a row are busy.
+    #[cold]
+    fn open_further(self, at: &mut Position, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
+        if at.run == 0 {
+            *at = Position { run: self.find_or_claim_run(token, &lives)?, slot: 0 };
+        }
+        let mut busy = 0;
+        loop {
+            if at.slot as usize >= RUN_SLOTS {
+                *at = Position { run: self.next_run(at.run, token), slot: 0 };
+            }
+            let slot = (at.run as usize - 1) * RUN_SLOTS + at.slot as usize;
+            at.slot += 1;
+            if let Some(ticket) = self.try_open(slot, lease) {
+                return Some(ticket);
+            }
+            busy += 1;
+            if busy >= BUSY_MAX {
+                match self.claim_run(token, &lives) {
+                    Some(run) => {
+                        self.link_run(at.run, run);
+                        *at = Position { run, slot: 0 };
+                    }
+                    // No run is left: look at every slot of the own ones once more.
+                    None => return self.open_any(at, token, lease),
+                }
+                busy = 0;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn try_open(self, slot: usize, lease: Leased) -> Option<Ticket> {
+        let words = self.slots.get(slot * SLOT_WORDS..slot * SLOT_WORDS + SLOT_WORDS)?;
+        // Acquire pairs with the close that freed the slot.
+        let word = words[0].load(Ordering::Acquire);
+        if word & OPEN != 0 {
+            return None;
+        }
+        let generation = ((word >> 32) as u32).wrapping_add(1).max(1);
+        words[1].store(u64::from(lease.node_generation) << 32 | u64::from(lease.epoch), Ordering::Relaxed);
+        words[2].store(lease.started_ns, Ordering::Relaxed);
+        // Release pairs with the acquire of a close: it finds the details of this generation.
+        words[0].store(lease.word(u64::from(generation)), Ordering::Release);
+        Some(Ticket::new(slot, generation))
+    }
+
+    #[cold]
+    fn open_any(self, at: &mut Position, token: u64, lease: Leased) -> Option<Ticket> {
+        let first = at.run;
+        loop {
+            let base = (at.run as usize - 1) * RUN_SLOTS;
+            for i in 0..RUN_SLOTS {
+                if let Some(ticket) = self.try_open(base + i, lease) {
+                    at.slot = i as u32 + 1;
+                    return Some(ticket);
+                }
+            }
+            at.run = self.next_run(at.run, token);
+            if at.run == first {
+                return None;
+            }
+        }
+    }
+
+    /// Closes a ticket; tells what it held.
+    #[inline]
+    pub(crate) fn close(self, ticket: Ticket) -> Result<Leased, Refused> {
+        let slot = ticket.slot();
+        let words = self.slots.get(slot * SLOT_WORDS..slot * SLOT_WORDS + SLOT_WORDS).ok_or(Refused::Invalid)?;
+        if ticket.generation() == 0 || ticket.0 >> 53 != 0 {
+            return Err(Refused::Invalid);
+        }
+        let word = words[0].load(Ordering::Acquire);
+        if word >> 32 != ticket.generation() || word & OPEN == 0 {
+            return Err(Refused::Stale);
+        }
+        let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+        // Only one close of this generation succeeds; release pairs with the acquire of the next open.
+        match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => Ok(leased),
+            Err(_) => Err(Refused::Stale),
+        }
+    }
+
+    /// Every open ticket, with what it holds.
+    pub(crate) fn open_tickets(self) -> impl Iterator<Item = (Ticket, Leased)> + 'a {
+        let used = self.runs_used.load(Ordering::Acquire) as usize * RUN_SLOTS;
+        self.slots.chunks_exact(SLOT_WORDS).take(used).enumerate().filter_map(|(slot, words)| {
+            let word = words[0].load(Ordering::Acquire);
+            let leased = Leased::read(word, words[1].load(Ordering::Acquire), words[2].load(Ordering::Acquire));
+            (word & OPEN != 0).then(|| (Ticket::new(slot, (word >> 32) as u32), leased))
+        })
+    }
+
+    /// Forgets all owners: their threads are gone, as after a fork.
+    pub(crate) fn disown_all(self) {
+        for run in self.runs.chunks_exact(RUN_WORDS) {
+            if run[0].load(Ordering::Relaxed) != 0 {
+                run[1].store(0, Ordering::Relaxed);
+                run[0].store(0, Ordering::Release);
+            }
+        }
+    }
+
+    fn run_count(self) -> usize {
+        self.runs.len() / RUN_WORDS
+    }
+
+    /// The run after `run` in its owner's chain, the first of the chain after the last.
+    fn next_run(self, run: u32, token: u64) -> u32 {
+        let Some(words) = self.runs.get((run as usize - 1) * RUN_WORDS..) else { return run };
+        let next = words[1].load(Ordering::Relaxed) as u32;
+        let owner = self.runs.get((next as usize).wrapping_sub(1).saturating_mul(RUN_WORDS));
+        // The chain is a ring of the same owner's runs; a link that is not is as good as none.
+        match owner {
+            Some(owner) if next != 0 && owner.load(Ordering::Relaxed) == token => next,
+            _ => run,
+        }
+    }
+
+    /// Puts `new` behind `run` into the ring.
+    fn link_run(self, run: u32, new: u32) {
+        let after = self.runs[(run as usize - 1) * RUN_WORDS + 1].load(Ordering::Relaxed);
+        let after = if after == 0 { u64::from(run) } else { after };
+        self.runs[(new as usize - 1) * RUN_WORDS + 1].store(after, Ordering::Relaxed);
+        self.runs[(run as usize - 1) * RUN_WORDS + 1].store(u64::from(new), Ordering::Relaxed);
+    }
+
+    /// A run that this thread owns already (it had to forget its position), or a new one.
+    fn find_or_claim_run(self, token: u64, lives: &impl Fn(u64) -> bool) -> Option<u32> {
+        let used = (self.runs_used.load(Ordering::Acquire) as usize).min(self.run_count());
+        (0..used)
+            .find(|&run| self.runs[run * RUN_WORDS].load(Ordering::Relaxed) == token)
+            .map(|run| run as u32 + 1)
+            .or_else(|| self.claim_run(token, lives))
+    }
+
+    fn claim_run(self, token: u64, lives: &impl Fn(u64) -> bool) -> Option<u32> {
+        (0..self.run_count()).find_map(|run| {
+            let owner = self.runs[run * RUN_WORDS].load(Ordering::Relaxed);
+            if owner != 0 && (owner == token || lives(owner)) {
+                return None;
+            }
+            // Acquire pairs with the death of the previous owner, whose slots stay open until they are closed.
+            self.runs[run * RUN_WORDS].compare_exchange(owner, token, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+            self.runs[run * RUN_WORDS + 1].store(0, Ordering::Relaxed);
+            self.runs_used.fetch_max(run as u64 + 1, Ordering::AcqRel);
+            Some(run as u32 + 1)
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! Drawing a candidate that is fit.
+//!
+//! ```text
+//! up to 5 times: c = draw; if fit(c) → c
+//! then: of all that are fit, one by weight
+//! ```
+//!
+//! An unfit candidate's share goes to all others by their weight, never to a neighbour. The scan is for tables that have
+//! gone out of date, and for requests that few candidates satisfy; from the next `maintain` on, tables hold fit nodes only.
+
+use super::candidates::{Candidates, DrawTable};
+use crate::vocabulary::rng::Draws;
+
+/// Further draws after one that was unfit.
+const REDRAWS: usize = 4;
+
+/// How a scan weighs candidates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scan {
+    Evenly,
+    ByWeight,
+}
+
+/// A fit candidate from `table`.
+#[inline(always)]
+pub(crate) fn draw_fit<V: Candidates>(
+    view: &V,
+    table: &impl DrawTable,
+    draws: &mut Draws,
+    scan: Scan,
+) -> Option<usize> {
+    if let Some(c) = table.draw(draws.next_u64()) {
+        if view.fit(c) {
+            return Some(c);
+        }
+    }
+    redraw(view, table, draws, scan)
+}
+
+/// Draws again for a first draw that was unfit.
+#[cold]
+pub(crate) fn redraw<V: Candidates>(view: &V, table: &impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
+    for _ in 0..REDRAWS {
+        if let Some(c) = table.draw(draws.next_u64()) {
+            if view.fit(c) {
+                return Some(c);
+            }
+        }
+    }
+    scan_fit(view, draws, scan, None)
+}
+
+/// A fit candidate from `table` that is not `first`; `None` if there is no other.
+#[inline(always)]
+pub(crate) fn draw_second<V: Candidates>(
+    view: &V,
+    table: &impl DrawTable,
+    draws: &mut Draws,
+    scan: Scan,
+    first: usize,
+) -> Option<usize> {
+    for _ in 0..=REDRAWS {
+        if let Some(c) = table.draw(draws.next_u64()) {
+            if c != first && view.fit(c) {
+                return Some(c);
+            }
+        }
+    }
+    // Few are fit, or one outweighs the rest.
+    scan_fit(view, draws, scan, Some(first))
+}
+
+/// One of all fit candidates but `except`, in one pass: the i-th replaces the chosen with probability wᵢ / Σ so far.
+#[cold]
+pub(crate) fn scan_fit<V: Candidates>(view: &V, draws: &mut Draws, scan: Scan, except: Option<usize>) -> Option<usize> {
+    let mut chosen = None;
+    let mut sum = 0u64;
+    for c in (0..view.len()).map(|i| view.at(i)).filter(|&c| Some(c) != except && view.fit(c)) {
+        let weight = if scan == Scan::ByWeight { u64::from(view.weight(c)) } else { 1 };
+        sum += weight;
+        if weight > 0 && draws.below(sum) < weight {
+            chosen = Some(c);
+        }
+    }
+    chosen
+}

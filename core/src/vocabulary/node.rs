@@ -1,0 +1,96 @@
+//! What can be selected.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+/// Anything with an identity.
+pub trait Node: Send + Sync {
+    /// What identifies a node: equal ids are the same node, wherever it stands in a slice.
+    type Id: Eq + Hash + Clone + Debug + Send + Sync;
+
+    fn id(&self) -> &Self::Id;
+}
+
+/// Anything with a weight. Twice the weight takes twice the traffic; 0 takes none.
+pub trait Weighted: Send + Sync {
+    fn weight(&self) -> u32;
+}
+
+/// Anything with a load. Lower is better; NaN and infinities count as worst and are chosen only when nothing else is left.
+pub trait LoadMetric: Send + Sync {
+    fn load_score(&self) -> f64;
+}
+
+/// Anything with a capacity that is used up. 1.0 is all of it left, 0.0 none. Higher is better.
+pub trait RateMetric: Send + Sync {
+    fn remaining_ratio(&self) -> f64;
+}
+
+/// A node as its user describes it to a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Unique in the pool, 1 to 255 bytes. State belongs to the id, never to a position.
+    pub id: String,
+    /// For people. Empty: none.
+    pub name: String,
+    /// What the host connects to; the engine never reads it, but for `compat: nginx`. Up to 255 bytes.
+    pub address: String,
+    /// 0 takes no new picks by any strategy. Default 1.
+    pub weight: u32,
+    /// Matched by a request's `require`.
+    pub labels: BTreeMap<String, String>,
+    /// The host's own number, returned with each pick; kept in this process.
+    pub user_data: u64,
+}
+
+impl NodeSpec {
+    /// A node of weight 1 whose id is its address.
+    ///
+    /// ```
+    /// let node = loadwise::NodeSpec::new("10.0.0.1:8080").weight(5).label("region", "eu");
+    /// assert_eq!((node.id.as_str(), node.weight), ("10.0.0.1:8080", 5));
+    /// ```
+    pub fn new(id: impl Into<String>) -> Self {
+        let id = id.into();
+        Self { address: id.clone(), id, name: String::new(), weight: 1, labels: BTreeMap::new(), user_data: 0 }
+    }
+
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = address.into();
+        self
+    }
+
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    pub fn user_data(mut self, user_data: u64) -> Self {
+        self.user_data = user_data;
+        self
+    }
+}
+
+impl<S: Into<String>> From<S> for NodeSpec {
+    fn from(id: S) -> Self {
+        Self::new(id)
+    }
+}
+
+/// A node's place in a pool: a bounded index, and the generation that tells it from the nodes that had the index before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NodeRef {
+    pub index: u32,
+    pub generation: u32,
+}
