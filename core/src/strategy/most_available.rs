@@ -27,12 +27,9 @@ use crate::vocabulary::rng::Draws;
 /// let chosen = MostAvailable::default().select(&accounts, &SelectionContext::default());
 /// assert!(matches!(chosen, Some(1 | 2)));
 /// ```
-///
-/// # Panics
-/// `select` panics if `epsilon` is negative, infinite or NaN.
 #[derive(Debug, bon::Builder)]
 pub struct MostAvailable {
-    /// Ratios that differ by no more than this are alike. **Default: 0.05.**
+    /// Ratios that differ by no more than this are alike; what is no such width is taken as 0. **Default: 0.05.**
     #[builder(default = 0.05)]
     epsilon: f64,
 }
@@ -45,7 +42,6 @@ impl Default for MostAvailable {
 
 impl<N: RateMetric> Strategy<N> for MostAvailable {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
-        assert!(self.epsilon.is_finite() && self.epsilon >= 0.0, "epsilon must be finite and non-negative");
         choose(&Slice::new(candidates, ctx), &mut Draws::of_thread(), self.epsilon, |c| candidates[c].remaining_ratio())
     }
 }
@@ -61,6 +57,7 @@ pub(crate) fn choose<V: Candidates>(
         let r = ratio(c);
         if r.is_nan() { 0.0 } else { r }
     };
+    let epsilon = if epsilon.is_finite() { epsilon.max(0.0) } else { 0.0 };
     let fit = || (0..view.len()).map(|i| view.at(i)).filter(|&c| view.fit(c));
     let best = fit().map(known).fold(f64::NEG_INFINITY, f64::max);
     let mut chosen = None;
