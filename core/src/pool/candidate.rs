@@ -1,7 +1,9 @@
 //! A node as predicates and hosts look at it.
 
-use super::Pool;
+use super::{Pool, Ticket};
+use crate::state::lease::Refused;
 use crate::sync::Ordering;
+use crate::vocabulary::error::TicketError;
 use crate::vocabulary::node::NodeRef;
 use crate::vocabulary::status::HealthStatus;
 use crate::vocabulary::text::Text;
@@ -45,6 +47,16 @@ impl Candidate<'_> {
         self.pool.memory.in_flight(self.index)
     }
 
+    /// The load that was last reported.
+    pub fn load(&self) -> Option<f64> {
+        self.pool.memory.node(self.index).reported_load()
+    }
+
+    /// The share of its quota that was last reported to be left.
+    pub fn remaining_ratio(&self) -> Option<f64> {
+        self.pool.memory.node(self.index).remaining_ratio()
+    }
+
     /// Whether the node has a label of this value.
     pub fn has_label(&self, key: &str, value: &str) -> bool {
         self.pool.memory.record(self.index).has_labels(&[crate::vocabulary::hash::label_hash(key, value)])
@@ -61,6 +73,35 @@ impl Candidate<'_> {
 }
 
 impl Pool {
+    /// A look at a node that a pick or an own strategy named; `None` if it is gone.
+    pub fn candidate(&self, node: NodeRef) -> Option<Candidate<'_>> {
+        self.is_current(node).then_some(Candidate { pool: self, index: node.index as usize })
+    }
+
+    /// The node that an open ticket is about, for hosts that keep nothing but tickets.
+    ///
+    /// ```
+    /// use loadwise::{Outcome, Pool, Request};
+    ///
+    /// let pool = Pool::builder().node("10.0.0.1:8080").build()?;
+    /// let ticket = pool.acquire(&Request::new())?.ticket;
+    /// assert_eq!(pool.address_of(pool.node_of(ticket)?).as_str(), "10.0.0.1:8080");
+    /// pool.release(ticket, Outcome::Success)?;
+    /// assert!(pool.node_of(ticket).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TicketError`] as of [`release`](Self::release).
+    pub fn node_of(&self, ticket: Ticket) -> Result<NodeRef, TicketError> {
+        self.after_fork_if_any();
+        let leased = self.memory.leases().look(ticket).map_err(|refused| match refused {
+            Refused::Stale => TicketError::Stale,
+            Refused::Invalid => TicketError::Invalid,
+        })?;
+        Ok(NodeRef { index: leased.node, generation: leased.node_generation })
+    }
+
     /// A node's own number in this process; 0 if it is gone or has none.
     #[inline]
     pub fn user_data_of(&self, node: NodeRef) -> u64 {

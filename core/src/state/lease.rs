@@ -203,6 +203,26 @@ impl<'a> Leases<'a> {
     /// Closes a ticket; tells what it held.
     #[inline]
     pub(crate) fn close(self, ticket: Ticket) -> Result<Leased, Refused> {
+        let (words, word) = self.opened(ticket)?;
+        let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+        // Only one close of this generation succeeds; release pairs with the acquire of the next open.
+        match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => Ok(leased),
+            Err(_) => Err(Refused::Stale),
+        }
+    }
+
+    /// What an open ticket holds.
+    pub(crate) fn look(self, ticket: Ticket) -> Result<Leased, Refused> {
+        let (words, word) = self.opened(ticket)?;
+        // Acquire, so that the state is read again after the details.
+        let leased = Leased::read(word, words[1].load(Ordering::Acquire), words[2].load(Ordering::Acquire));
+        if words[0].load(Ordering::Relaxed) == word { Ok(leased) } else { Err(Refused::Stale) }
+    }
+
+    /// The words of a ticket's slot and its state, if it is open.
+    #[inline(always)]
+    fn opened(self, ticket: Ticket) -> Result<(&'a [AtomicU64], u64), Refused> {
         let slot = ticket.slot();
         let words = self.slots.get(slot * SLOT_WORDS..slot * SLOT_WORDS + SLOT_WORDS).ok_or(Refused::Invalid)?;
         if ticket.generation() == 0 || ticket.0 >> 53 != 0 {
@@ -212,12 +232,7 @@ impl<'a> Leases<'a> {
         if word >> 32 != ticket.generation() || word & OPEN == 0 {
             return Err(Refused::Stale);
         }
-        let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
-        // Only one close of this generation succeeds; release pairs with the acquire of the next open.
-        match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => Ok(leased),
-            Err(_) => Err(Refused::Stale),
-        }
+        Ok((words, word))
     }
 
     /// Every open ticket, with what it holds.
