@@ -27,6 +27,7 @@ pub const CODES: &[(u32, &str, &str)] = &[
     (200, "ERR_UNKNOWN_NODE", "no node of that id"),
     (201, "ERR_DUPLICATE_NODE", "a node of that id exists"),
     (202, "ERR_BUSY", "another control call holds the pool"),
+    (203, "ERR_CLOSED", "a pool, or another object, that was freed"),
     (300, "ERR_STALE_TICKET", "a ticket that was finished, expired, or is of a freed pool or another process"),
     (301, "ERR_INVALID_TICKET", "not a ticket"),
     (400, "ERR_CALLBACK", "a callback failed"),
@@ -37,6 +38,13 @@ pub const CODES: &[(u32, &str, &str)] = &[
     (505, "NO_NODE_DRAINING", "no node: all are draining or have weight 0"),
     (506, "NO_NODE_SATURATED", "no node: all are at their limit"),
     (507, "NO_NODE_RATE_LIMITED", "no node: all have used up their quota"),
+    (600, "ERR_INVALID_HANDLE", "not a handle, or one of another type"),
+    (601, "ERR_NULL_ARGUMENT", "a pointer that must not be NULL is"),
+    (602, "ERR_STRUCT_SIZE", "a struct_size that this version cannot serve"),
+    (603, "ERR_INVALID_UTF8", "a text that is not UTF-8"),
+    (604, "ERR_BUFFER_TOO_SMALL", "a buffer with less room than the answer needs"),
+    (605, "ERR_INVALID_ARGUMENT", "an argument outside of its range"),
+    (606, "ERR_PANIC", "a defect of the library, contained: please report it"),
 ];
 
 impl Error {
