@@ -48,6 +48,12 @@ impl PoolNode {
     pub fn user_data(&self) -> u64 {
         self.user_data
     }
+
+    /// Whether the node has a label of this value.
+    pub fn has_label(&self, key: &str, value: &str) -> bool {
+        let labels = [crate::vocabulary::hash::label_hash(key, value)];
+        self.memory.record(self.node.index as usize).has_labels(&labels)
+    }
 }
 
 impl Node for PoolNode {
