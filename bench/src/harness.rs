@@ -1,0 +1,204 @@
+//! Measuring many things in one run: rounds in which every case has its turn, so that noise hits all alike.
+//!
+//! A case runs in batches of a fixed time. Each round runs one batch of each case, after a short one that warms the
+//! caches again; what is kept of a case is the median of its batches and their median absolute deviation.
+
+use std::hint::black_box;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use crate::bound::Bound;
+
+/// What is measured.
+pub struct Case {
+    pub what: String,
+    /// Nodes; 0 where there are none.
+    pub n: usize,
+    /// Whose: a floor, loadwise, or a peer.
+    pub who: &'static str,
+    pub body: Body,
+    /// What DESIGN asks of it.
+    pub bound: Option<Bound>,
+}
+
+/// Runs an operation so many times.
+pub enum Body {
+    /// By the measuring thread.
+    One(Box<dyn FnMut(u64)>),
+    /// By the measuring thread, which tells what of the time counts.
+    Timed(Box<dyn FnMut(u64) -> Duration>),
+    /// By as many threads at once.
+    Many(usize, Arc<dyn Fn(u64) + Send + Sync>),
+}
+
+impl Body {
+    pub fn threads(&self) -> usize {
+        if let Self::Many(threads, _) = self { *threads } else { 1 }
+    }
+
+    /// Nanoseconds of one operation, on average over `count`, as one thread sees them.
+    fn run(&mut self, count: u64) -> f64 {
+        let elapsed = match self {
+            Self::One(run) => {
+                let start = Instant::now();
+                run(count);
+                start.elapsed()
+            }
+            Self::Timed(run) => run(count),
+            Self::Many(threads, run) => run_by(*threads, run, count),
+        };
+        elapsed.as_nanos() as f64 / count as f64
+    }
+}
+
+/// The mean of the threads' times.
+fn run_by(threads: usize, run: &Arc<dyn Fn(u64) + Send + Sync>, count: u64) -> Duration {
+    let barrier = Barrier::new(threads);
+    let one = || {
+        run(count / 8 + 1);
+        barrier.wait();
+        let start = Instant::now();
+        run(count);
+        let elapsed = start.elapsed();
+        // Nobody's last operations are alone.
+        run(count / 8 + 1);
+        elapsed
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
+        let mine = one();
+        let theirs: Duration = others.into_iter().filter_map(|thread| thread.join().ok()).sum();
+        (mine + theirs) / threads as u32
+    })
+}
+
+/// What is known of a case after the run.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    pub what: String,
+    pub n: usize,
+    pub threads: usize,
+    pub who: String,
+    pub ns: f64,
+    /// Median absolute deviation.
+    pub spread: f64,
+    pub bound: Option<Bound>,
+    pub unit: Unit,
+}
+
+/// What a figure is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Nanos,
+    Bytes,
+}
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    pub rounds: usize,
+    pub batch: Duration,
+}
+
+/// Rounds for cases that take many batches for one operation.
+const ROUNDS_OF_THE_SLOW: usize = 3;
+
+pub fn measure(mut cases: Vec<Case>, effort: Effort) -> Vec<Measured> {
+    let counts: Vec<u64> = cases.iter_mut().map(|case| calibrate(&mut case.body, effort.batch)).collect();
+    let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(effort.rounds); cases.len()];
+    for round in 0..effort.rounds {
+        eprintln!("round {} of {}", round + 1, effort.rounds);
+        for ((case, &count), samples) in cases.iter_mut().zip(&counts).zip(&mut samples) {
+            // What takes many batches for a single operation is steady enough.
+            let last = samples.last().copied().unwrap_or(0.0);
+            if round >= ROUNDS_OF_THE_SLOW && last > 20.0 * effort.batch.as_nanos() as f64 {
+                continue;
+            }
+            if case.body.threads() == 1 {
+                case.body.run(warm_up(case.n, count));
+            }
+            samples.push(case.body.run(count));
+        }
+    }
+    cases
+        .into_iter()
+        .zip(samples)
+        .map(|(case, samples)| {
+            let (ns, spread) = median_and_spread(&samples);
+            let threads = case.body.threads();
+            Measured {
+                what: case.what,
+                n: case.n,
+                threads,
+                who: case.who.into(),
+                ns,
+                spread,
+                bound: case.bound,
+                unit: Unit::Nanos,
+            }
+        })
+        .collect()
+}
+
+/// Operations that bring back the caches: by chance each node should have come up, unless that takes many batches.
+fn warm_up(n: usize, count: u64) -> u64 {
+    (count / 8).max((8 * n as u64).min(count * 2)).min(count * 2)
+}
+
+/// Operations that take about as long as a batch.
+fn calibrate(body: &mut Body, batch: Duration) -> u64 {
+    let mut count = 1;
+    loop {
+        let ns = body.run(count).max(0.1);
+        let enough = (batch.as_nanos() as f64 / ns).max(1.0) as u64;
+        if count >= enough / 4 {
+            return enough;
+        }
+        count = (enough / 2).min(count * 32).max(count + 1);
+    }
+}
+
+fn median_and_spread(samples: &[f64]) -> (f64, f64) {
+    let middle = median(samples.to_vec());
+    (middle, median(samples.iter().map(|s| (s - middle).abs()).collect()))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+/// A body that runs `op` with the number of the operation.
+pub fn one<R>(mut op: impl FnMut(u64) -> R + 'static) -> Body {
+    Body::One(Box::new(move |count| {
+        for i in 0..count {
+            black_box(op(i));
+        }
+    }))
+}
+
+/// A body whose `op` tells how long the part that counts took.
+pub fn timed(mut op: impl FnMut(u64) -> Duration + 'static) -> Body {
+    let mut number = 0;
+    Body::Timed(Box::new(move |count| {
+        (0..count)
+            .map(|_| {
+                number += 1;
+                op(number)
+            })
+            .sum()
+    }))
+}
+
+/// A body that `threads` threads run at once.
+pub fn many<R>(threads: usize, op: impl Fn(u64) -> R + Send + Sync + 'static) -> Body {
+    Body::Many(
+        threads,
+        Arc::new(move |count| {
+            for i in 0..count {
+                black_box(op(i));
+            }
+        }),
+    )
+}

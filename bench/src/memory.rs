@@ -1,0 +1,84 @@
+//! Resident memory a node, each in a process of its own.
+
+use std::process::Command;
+
+use hashring::HashRing;
+use loadwise::{Limits, NodeSpec, Pool};
+use pingora_load_balancing::selection::Consistent;
+
+use crate::OURS;
+use crate::bound::Bound;
+use crate::harness::{Measured, Unit};
+use crate::input::address;
+use crate::peers::{HASHRING, PINGORA, balancer, points_of, ring_points};
+
+const NODES: usize = 10_000;
+/// Room for id, name and address: 255 bytes and a length each.
+const TEXTS: f64 = 3.0 * 256.0;
+/// How a process is asked for one figure.
+pub const ARGUMENT: &str = "--memory-of";
+
+const POOL: &str = "memory a node: p2c, with texts of up to 3 × 255 bytes";
+const RING: &str = "memory a node: ring_hash, 104 points, with texts";
+
+pub fn measure() -> Vec<Measured> {
+    let measured = |what: &str, who: &str, bytes: f64, bound| Measured {
+        what: what.into(),
+        n: NODES,
+        threads: 1,
+        who: who.into(),
+        ns: bytes,
+        spread: 0.0,
+        bound,
+        unit: Unit::Bytes,
+    };
+    let mut all = Vec::new();
+    if let Some(bytes) = ask("p2c") {
+        all.push(measured(POOL, OURS, bytes, None));
+        all.push(measured("memory a node: p2c, beside texts", OURS, bytes - TEXTS, Some(Bound::Absolute(512.0))));
+    }
+    for (subject, who) in [("ring_hash", OURS), ("hashring", HASHRING), ("pingora", PINGORA)] {
+        all.extend(ask(subject).map(|bytes| measured(RING, who, bytes, None)));
+    }
+    all
+}
+
+/// Bytes a node, from a child.
+fn ask(subject: &str) -> Option<f64> {
+    let output = Command::new(std::env::current_exe().ok()?).args([ARGUMENT, subject]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// The child's part.
+pub fn answer(subject: &str) {
+    let before = resident();
+    let kept: Box<dyn std::any::Any> = match subject {
+        "p2c" | "ring_hash" => Box::new(pool(subject)),
+        "hashring" => {
+            let mut ring = HashRing::new();
+            ring.batch_add((0..NODES).flat_map(|i| points_of(i, ring_points(NODES))).collect());
+            Box::new(ring)
+        }
+        _ => Box::new(balancer::<Consistent>(NODES, false)),
+    };
+    let after = resident();
+    println!("{}", after.saturating_sub(before) as f64 / NODES as f64);
+    drop(kept);
+}
+
+fn pool(strategy: &str) -> Pool {
+    let limits = Limits { max_nodes: 16_384, max_labels: 0, max_label_bytes: 0, ..Limits::default() };
+    let pool = Pool::builder().limits(limits).strategy(strategy).and_then(|b| {
+        let pool = b.build()?;
+        pool.set_nodes((0..NODES).map(|i| NodeSpec::new(address(i))))?;
+        Ok(pool)
+    });
+    pool.unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let kilobytes =
+        status.lines().find_map(|l| l.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
