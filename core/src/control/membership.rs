@@ -206,13 +206,13 @@ impl Pool {
     pub(crate) fn members(&self) -> Vec<usize> {
         let plan = self.plan(self.generation().current());
         let members = plan.members();
-        (0..plan.counts().0.min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).collect()
+        (0..plan.lead().members().min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).collect()
     }
 
     /// The policy in force.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let plan = self.plan(self.generation().current());
-        (0..plan.flags().steps().min(STEPS_MAX)).filter_map(|i| plan.step(i)).collect()
+        (0..plan.lead().steps().min(STEPS_MAX)).filter_map(|i| plan.step(i)).collect()
     }
 
     /// Builds the plan of `members` under `steps`, and publishes it. For the holder of the build lease.
@@ -239,6 +239,7 @@ impl Pool {
             steps,
             table_size: self.table_size.load(Ordering::Relaxed) as u32,
             ring_points: self.memory.layout.ring_points,
+            timed: self.settings.lease_timeout_ns != 0,
             fitness,
             cursor: self.memory.pool(pool_word::CURSOR).load(Ordering::Relaxed),
             id: &|index| self.memory.record(index).id().as_str().to_owned(),

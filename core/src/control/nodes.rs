@@ -41,7 +41,7 @@ impl Pool {
 
     /// How many members there are.
     pub fn len(&self) -> usize {
-        self.plan(self.generation().current()).counts().0
+        self.plan(self.generation().current()).lead().members()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -79,7 +79,7 @@ impl Pool {
             return Ok(());
         }
         let points = weights.map(u64::from).sum::<u64>().saturating_mul(u64::from(ketama::POINTS));
-        let max = self.memory.layout.plan.ring.len() as u64;
+        let max = self.memory.layout.plans[0].ring.len() as u64;
         if points > max {
             let message =
                 format!("{points} points on the ring of nginx ({} a unit of weight), more than {max}", ketama::POINTS);

@@ -2,11 +2,11 @@
 
 use super::maglev::Hashed;
 use super::reciprocal::reciprocal;
-use super::step::{HASH_WEIGHTED, Rule, Step, WEIGHTED, flags};
+use super::step::{Lead, Rule, Step};
 use super::view::PlanView;
 use super::{alias, ids, ketama, maglev, ring, schedule};
 use crate::state::layout::{SCHEDULE_MAX, STEPS_MAX, plan_word};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::hash::hash_with_seed;
 
 /// A member as the builder sees it.
@@ -27,6 +27,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) steps: &'a [Step],
     pub(crate) table_size: u32,
     pub(crate) ring_points: u32,
+    /// Whether leases time out, so that every pick needs the time.
+    pub(crate) timed: bool,
     pub(crate) fitness: u64,
     pub(crate) cursor: u64,
     /// A member's id, for the order of hash tables.
@@ -51,7 +53,6 @@ impl Builder<'_> {
         let members = self.draft.members;
         let fit: Vec<&Member> = members.iter().filter(|m| m.fit).collect();
         self.set(plan_word::FITNESS, self.draft.fitness);
-        self.set(plan_word::COUNTS, (members.len() as u64) << 32 | fit.len() as u64);
         self.set(plan_word::WEIGHT_SUM, fit.iter().map(|m| u64::from(m.weight)).sum());
         self.set_steps();
         let indices = |of: &[&Member]| of.iter().map(|m| m.index).collect::<Vec<u16>>();
@@ -70,14 +71,13 @@ impl Builder<'_> {
             self.ring();
         }
         let hash_weighted = differ(members.iter().map(|m| m.weight).filter(|&w| w > 0));
-        let mut all = flags(self.draft.steps);
-        all |= if differ(fit.iter().map(|m| m.weight)) { WEIGHTED } else { 0 };
-        all |= if hash_weighted { HASH_WEIGHTED } else { 0 };
-        self.set(plan_word::FLAGS, all);
+        let weighted = differ(fit.iter().map(|m| m.weight));
+        let lead = Lead::new(self.draft.steps, members.len(), fit.len(), self.draft.timed, weighted, hash_weighted);
+        self.set(plan_word::LEAD, lead.0);
     }
 
     fn set(&self, word: usize, value: u64) {
-        self.idle.words[word].store(value, Ordering::Release);
+        self.idle.set_word(word, value);
     }
 
     fn has(&self, rules: &[Rule]) -> bool {
@@ -92,20 +92,29 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a table with this stamp is in the idle slot already, or could be copied from the published one.
-    fn kept(&self, stamp_word: usize, stamp: u64, region: &[std::ops::Range<usize>], words: &[usize]) -> bool {
+    /// Whether a table with this stamp is in the idle slot already, or could be copied from the published one: the first
+    /// `len` words of each region, and these words of the header.
+    fn kept(
+        &self,
+        stamp_word: usize,
+        stamp: u64,
+        regions: &[(&[AtomicU64], &[AtomicU64], usize)],
+        words: &[usize],
+    ) -> bool {
         if self.idle.word(stamp_word) == stamp {
             return true;
         }
+        // A slot whose stamp is right holds the table, so it must not be right while the table is being written.
+        self.set(stamp_word, 0);
         if self.current.word(stamp_word) != stamp {
-            // A slot whose stamp is right holds the table, so it must not be right while the table is being written.
-            self.set(stamp_word, 0);
             return false;
         }
-        let copies = region.iter().cloned().flatten().chain(words.iter().copied());
-        for at in copies {
-            self.set(at, self.current.word(at));
+        for (from, to, len) in regions {
+            for (from, to) in from.iter().zip(to.iter()).take(*len) {
+                to.store(from.load(Ordering::Acquire), Ordering::Release);
+            }
         }
+        words.iter().for_each(|&at| self.set(at, self.current.word(at)));
         self.set(stamp_word, stamp);
         true
     }
@@ -117,10 +126,8 @@ impl Builder<'_> {
             members.iter().flat_map(|m| [u64::from(m.index), u64::from(m.generation), u64::from(m.weight > 0)]),
             1,
         );
-        let l = self.idle.layout;
-        let by_id = l.by_id.start..l.by_id.start + members.len().div_ceil(4);
-        let ids_len = (members.len() * 2).next_power_of_two().max(2) / 2;
-        let ids = l.ids.start..l.ids.start + ids_len;
+        let by_id = (self.current.by_id().0, self.idle.by_id().0, members.len().div_ceil(4));
+        let ids = (self.current.ids().0, self.idle.ids().0, (members.len() * 2).next_power_of_two().max(2) / 2);
         if self.kept(plan_word::MEMBERS_STAMP, stamp, &[by_id, ids], &[plan_word::ID_MASK, plan_word::HASHED]) {
             return;
         }
@@ -137,21 +144,21 @@ impl Builder<'_> {
 
     fn draw_table(&self, fit: &[&Member]) {
         let columns = alias::build(&fit.iter().map(|m| (m.index, m.weight)).collect::<Vec<_>>());
-        for (i, column) in columns.into_iter().enumerate() {
-            self.set(self.idle.layout.alias.start + i, column);
+        for (word, column) in self.idle.0.alias().iter().zip(columns) {
+            word.store(column, Ordering::Release);
         }
     }
 
     fn cycle(&self, len: usize) {
         self.set(plan_word::CYCLE_RECIPROCAL, reciprocal(len as u64));
-        let old_len = self.current.counts().1 as u64;
+        let old_len = self.current.lead().fit() as u64;
         let old_phase = self.current.word(plan_word::CYCLE_PHASE);
         self.set(plan_word::CYCLE_PHASE, phase(self.draft.cursor, old_len, old_phase, len as u64));
     }
 
     fn schedule(&self, fit: &[&Member]) {
         let stamp = stamp(fit.iter().flat_map(|m| [u64::from(m.index), u64::from(m.weight)]), 2);
-        let region = self.idle.layout.schedule.clone();
+        let region = (self.current.schedule().0, self.idle.schedule().0, usize::MAX);
         let words = [plan_word::SCHEDULE_LEN, plan_word::SCHEDULE_RECIPROCAL, plan_word::SCHEDULE_PHASE];
         let unchanged = self.current.word(plan_word::SCHEDULE_STAMP) == stamp;
         if self.kept(plan_word::SCHEDULE_STAMP, stamp, &[region], &words) {
@@ -194,7 +201,7 @@ impl Builder<'_> {
         let hashed = self.hashed();
         let size = self.draft.table_size;
         let stamp = self.hash_stamp(&hashed, 3 + (u64::from(size) << 8));
-        let region = self.idle.layout.maglev.start..self.idle.layout.maglev.start + (size as usize).div_ceil(4);
+        let region = (self.current.maglev().0, self.idle.maglev().0, (size as usize).div_ceil(4));
         if self.kept(plan_word::MAGLEV_STAMP, stamp, &[region], &[plan_word::TABLE_SIZE]) {
             return;
         }
@@ -209,10 +216,9 @@ impl Builder<'_> {
         let hashed = self.hashed();
         let stamp = self.hash_stamp(&hashed, if nginx { 4 } else { 5 });
         let (len, _) = self.current.ring();
-        let l = self.idle.layout;
-        let entries = l.ring.start..l.ring.start + len.min(l.ring.len());
-        let buckets = l.ring_buckets.start
-            ..l.ring_buckets.start + (len.next_power_of_two().max(2) + 1).div_ceil(2).min(l.ring_buckets.len());
+        let entries = (self.current.0.ring(), self.idle.0.ring(), len);
+        let buckets =
+            (self.current.0.ring_buckets().0, self.idle.0.ring_buckets().0, len.next_power_of_two().max(2) / 2 + 1);
         if self.kept(plan_word::RING_STAMP, stamp, &[entries, buckets], &[plan_word::RING]) {
             return;
         }
@@ -224,10 +230,10 @@ impl Builder<'_> {
         } else {
             ring::build(&hashed, self.draft.ring_points)
         };
-        for (word, &entry) in self.idle.words[l.ring.clone()].iter().zip(&built.entries) {
+        for (word, &entry) in self.idle.0.ring().iter().zip(&built.entries) {
             word.store(entry, Ordering::Release);
         }
-        crate::state::arena::Packed32(&self.idle.words[l.ring_buckets.clone()]).store(&built.buckets);
+        self.idle.0.ring_buckets().store(&built.buckets);
         self.set(plan_word::RING, (built.entries.len() as u64) << 32 | u64::from(built.shift));
         self.set(plan_word::RING_STAMP, stamp);
     }

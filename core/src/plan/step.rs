@@ -24,29 +24,32 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 17] = [
-        Self::RoundRobin,
-        Self::WeightedRoundRobin,
-        Self::Random,
-        Self::WeightedRandom,
-        Self::LeastLoad,
-        Self::LeastRequest,
-        Self::P2cInFlight,
-        Self::P2cReported,
-        Self::P2cPeakEwma,
-        Self::PeakEwma,
-        Self::RingHash,
-        Self::RingHashNginx,
-        Self::Maglev,
-        Self::Rendezvous,
-        Self::MostAvailable,
-        Self::Custom,
-        Self::LeastRequestExact,
-    ];
+    const COUNT: u8 = 17;
 
     #[inline(always)]
     fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number).wrapping_sub(1)).copied()
+        if number == 0 || number > Self::COUNT {
+            return None;
+        }
+        Some(match number {
+            1 => Self::RoundRobin,
+            2 => Self::WeightedRoundRobin,
+            3 => Self::Random,
+            4 => Self::WeightedRandom,
+            5 => Self::LeastLoad,
+            6 => Self::LeastRequest,
+            7 => Self::P2cInFlight,
+            8 => Self::P2cReported,
+            9 => Self::P2cPeakEwma,
+            10 => Self::PeakEwma,
+            11 => Self::RingHash,
+            12 => Self::RingHashNginx,
+            13 => Self::Maglev,
+            14 => Self::Rendezvous,
+            15 => Self::MostAvailable,
+            16 => Self::Custom,
+            _ => Self::LeastRequestExact,
+        })
     }
 
     /// Whether it compares latency averages, and so needs the time at pick and at finish.
@@ -82,19 +85,89 @@ impl Step {
     }
 }
 
-/// Flags of a plan, above the number of its steps.
-pub(crate) const NEEDS_CLOCK: u64 = 1 << 8;
-pub(crate) const NEEDS_TOTAL: u64 = 1 << 9;
-/// Fit members differ in weight.
-pub(crate) const WEIGHTED: u64 = 1 << 10;
-/// Members with a weight differ in it.
-pub(crate) const HASH_WEIGHTED: u64 = 1 << 11;
+/// What every decision reads first, in one word. From the lowest bit: the first step's rule (8 bits), the number of
+/// steps (8), flags (16), members that were fit when the plan was built (16), members (16).
+#[derive(Clone, Copy)]
+pub(crate) struct Lead(pub(crate) u64);
 
-/// The flags of a chain.
-pub(crate) fn flags(steps: &[Step]) -> u64 {
-    steps.len() as u64
-        | if steps.iter().any(|s| s.rule.needs_clock()) { NEEDS_CLOCK } else { 0 }
-        | if steps.iter().any(|s| s.bound().is_some()) { NEEDS_TOTAL } else { 0 }
+const NEEDS_CLOCK: u64 = 1 << 16;
+const NEEDS_TOTAL: u64 = 1 << 17;
+const WEIGHTED: u64 = 1 << 18;
+const HASH_WEIGHTED: u64 = 1 << 19;
+const HAS_OWN: u64 = 1 << 20;
+
+impl Lead {
+    pub(crate) fn new(
+        steps: &[Step],
+        members: usize,
+        fit: usize,
+        timed: bool,
+        weighted: bool,
+        hash_weighted: bool,
+    ) -> Self {
+        let flag = |on: bool, flag: u64| if on { flag } else { 0 };
+        Self(
+            steps.first().map_or(0, |s| s.rule as u64)
+                | (steps.len() as u64) << 8
+                | flag(timed || steps.iter().any(|s| s.rule.needs_clock()), NEEDS_CLOCK)
+                | flag(steps.iter().any(|s| s.rule == Rule::Custom), HAS_OWN)
+                | flag(steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
+                | flag(weighted, WEIGHTED)
+                | flag(hash_weighted, HASH_WEIGHTED)
+                | (fit as u64 & 0xFFFF) << 32
+                | (members as u64 & 0xFFFF) << 48,
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn rule(self) -> Option<Rule> {
+        Rule::from_number(self.0 as u8)
+    }
+
+    #[inline(always)]
+    pub(crate) fn steps(self) -> usize {
+        (self.0 >> 8) as usize & 0xFF
+    }
+
+    /// Whether a rule compares latencies, or leases time out.
+    #[inline(always)]
+    pub(crate) fn needs_clock(self) -> bool {
+        self.0 & NEEDS_CLOCK != 0
+    }
+
+    /// Whether a rule is the user's own.
+    #[inline(always)]
+    pub(crate) fn has_own(self) -> bool {
+        self.0 & HAS_OWN != 0
+    }
+
+    /// Whether a rule bounds loads by the pool's total in flight.
+    #[inline(always)]
+    pub(crate) fn needs_total(self) -> bool {
+        self.0 & NEEDS_TOTAL != 0
+    }
+
+    /// Whether fit members differ in weight.
+    #[inline(always)]
+    pub(crate) fn weighted(self) -> bool {
+        self.0 & WEIGHTED != 0
+    }
+
+    /// Whether members with a weight differ in it.
+    #[inline(always)]
+    pub(crate) fn hash_weighted(self) -> bool {
+        self.0 & HASH_WEIGHTED != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn fit(self) -> usize {
+        (self.0 >> 32) as usize & 0xFFFF
+    }
+
+    #[inline(always)]
+    pub(crate) fn members(self) -> usize {
+        (self.0 >> 48) as usize
+    }
 }
 
 #[cfg(test)]
@@ -102,11 +175,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_positions() {
-        for rule in Rule::ALL {
-            assert_eq!(Rule::from_number(rule as u8), Some(rule));
-        }
-        assert_eq!(Rule::from_number(0), None);
-        assert_eq!(Rule::from_number(200), None);
+    fn numbers_come_back() {
+        let numbers: Vec<u8> = (0..=255).filter_map(Rule::from_number).map(|rule| rule as u8).collect();
+        assert_eq!(numbers, (1..=Rule::COUNT).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_lead_says_what_it_was_made_of() {
+        let step = Step { rule: Rule::Maglev, parameter: 1.25 };
+        let lead = Lead::new(&[step], 65_535, 65_534, false, false, true);
+        assert_eq!((lead.rule(), lead.steps(), lead.members(), lead.fit()), (Some(Rule::Maglev), 1, 65_535, 65_534));
+        assert!(lead.needs_total() && lead.hash_weighted() && !lead.needs_clock() && !lead.weighted());
+        assert_eq!(Lead(0).rule(), None);
     }
 }

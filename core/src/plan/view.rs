@@ -1,26 +1,34 @@
 //! Reading a plan slot. Whatever is found there is bounded before it is used: the slot may be rewritten meanwhile.
 
-use super::step::{HASH_WEIGHTED, NEEDS_CLOCK, NEEDS_TOTAL, Step, WEIGHTED};
+use super::step::{Lead, Step};
 use crate::state::arena::{Packed16, Packed32};
-use crate::state::layout::{PlanLayout, STEPS_MAX, plan_word};
+use crate::state::layout::{STEPS_MAX, plan_word};
+use crate::state::memory::PlanWords;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A plan slot's words by their names.
 #[derive(Clone, Copy)]
-pub(crate) struct PlanView<'a> {
-    pub(crate) words: &'a [AtomicU64],
-    pub(crate) layout: &'a PlanLayout,
-}
+pub(crate) struct PlanView<'a>(pub(crate) &'a PlanWords);
 
 impl<'a> PlanView<'a> {
     #[inline(always)]
     pub(crate) fn word(self, at: usize) -> u64 {
-        self.words[at].load(Ordering::Acquire)
+        self.0.header()[at].load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_word(self, at: usize, value: u64) {
+        self.0.header()[at].store(value, Ordering::Release);
     }
 
     #[inline(always)]
-    pub(crate) fn flags(self) -> Flags {
-        Flags(self.word(plan_word::FLAGS))
+    pub(crate) fn lead(self) -> Lead {
+        Lead(self.word(plan_word::LEAD))
+    }
+
+    /// The parameter of step `i`.
+    #[inline(always)]
+    pub(crate) fn parameter(self, i: usize) -> f64 {
+        f64::from_bits(self.word(plan_word::STEPS + 2 * (i % STEPS_MAX) + 1))
     }
 
     #[inline(always)]
@@ -29,51 +37,43 @@ impl<'a> PlanView<'a> {
         Step::from_words(self.word(at), self.word(at + 1))
     }
 
-    /// Members, then those that were fit when the plan was built.
-    #[inline(always)]
-    pub(crate) fn counts(self) -> (usize, usize) {
-        let word = self.word(plan_word::COUNTS);
-        ((word >> 32) as usize, word as usize & 0xFFFF_FFFF)
-    }
-
     #[inline(always)]
     pub(crate) fn members(self) -> Packed16<'a> {
-        Packed16(&self.words[self.layout.members.clone()])
+        self.0.members()
     }
 
     #[inline(always)]
     pub(crate) fn fit(self) -> Packed16<'a> {
-        Packed16(&self.words[self.layout.fit.clone()])
+        self.0.fit()
     }
 
-    #[inline(always)]
     pub(crate) fn by_id(self) -> Packed16<'a> {
-        Packed16(&self.words[self.layout.by_id.clone()])
+        self.0.by_id()
     }
 
     #[inline(always)]
     pub(crate) fn alias(self, i: usize) -> u64 {
-        self.words[self.layout.alias.clone()].get(i).map_or(0, |w| w.load(Ordering::Acquire))
+        load(self.0.alias(), i)
     }
 
     #[inline(always)]
     pub(crate) fn schedule(self) -> Packed16<'a> {
-        Packed16(&self.words[self.layout.schedule.clone()])
+        self.0.schedule()
     }
 
     #[inline(always)]
     pub(crate) fn maglev(self) -> Packed16<'a> {
-        Packed16(&self.words[self.layout.maglev.clone()])
+        self.0.maglev()
     }
 
     #[inline(always)]
     pub(crate) fn ring_entry(self, i: usize) -> u64 {
-        self.words[self.layout.ring.clone()].get(i).map_or(0, |w| w.load(Ordering::Acquire))
+        load(self.0.ring(), i)
     }
 
     #[inline(always)]
     pub(crate) fn ring_bucket(self, i: usize) -> u32 {
-        Packed32(&self.words[self.layout.ring_buckets.clone()]).get(i)
+        self.0.ring_buckets().get(i)
     }
 
     /// Entries of the ring, and its shift.
@@ -84,36 +84,11 @@ impl<'a> PlanView<'a> {
     }
 
     pub(crate) fn ids(self) -> Packed32<'a> {
-        Packed32(&self.words[self.layout.ids.clone()])
+        self.0.ids()
     }
 }
 
-#[derive(Clone, Copy)]
-pub(crate) struct Flags(u64);
-
-impl Flags {
-    #[inline(always)]
-    pub(crate) fn steps(self) -> usize {
-        (self.0 & 0xFF) as usize
-    }
-
-    #[inline(always)]
-    pub(crate) fn needs_clock(self) -> bool {
-        self.0 & NEEDS_CLOCK != 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn needs_total(self) -> bool {
-        self.0 & NEEDS_TOTAL != 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn weighted(self) -> bool {
-        self.0 & WEIGHTED != 0
-    }
-
-    #[inline(always)]
-    pub(crate) fn hash_weighted(self) -> bool {
-        self.0 & HASH_WEIGHTED != 0
-    }
+#[inline(always)]
+fn load(words: &[AtomicU64], i: usize) -> u64 {
+    words.get(i).map_or(0, |w| w.load(Ordering::Acquire))
 }

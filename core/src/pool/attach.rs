@@ -9,7 +9,7 @@ impl Pool {
     /// Notices a fork at the price of one load.
     #[inline(always)]
     pub(crate) fn after_fork_if_any(&self) {
-        let incarnation = fork::incarnation();
+        let incarnation = fork::incarnation_of(self.fork_word);
         if incarnation != self.incarnation.load(Ordering::Relaxed) {
             self.after_fork(incarnation);
         }
@@ -28,7 +28,7 @@ impl Pool {
         }
         leases.disown_all();
         for index in 0..self.memory.nodes_max() {
-            let row = self.memory.node(index).row(self.settings.process);
+            let row = self.memory.row(index, self.settings.process);
             if row.load(Ordering::Relaxed) != 0 {
                 row.store(0, Ordering::Relaxed);
             }

@@ -193,6 +193,7 @@ impl Pool {
             number,
             tag: AtomicU64::new(next_tag()),
             incarnation: AtomicU64::new(fork::incarnation()),
+            fork_word: fork::fork_word(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Who is eligible for one request, and the plan's nodes as candidates of a rule.
+//! Who is eligible for one request, beside health.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,9 +7,6 @@ use arrayvec::ArrayVec;
 
 use super::{Candidate, Pool, Request};
 use crate::plan::view::PlanView;
-use crate::state::arena::Packed16;
-use crate::strategy::candidates::Candidates;
-use crate::strategy::hashing::HashCandidates;
 use crate::vocabulary::hash::label_hash;
 
 /// Exclusions and labels that fit on the stack; more go to the heap.
@@ -87,53 +84,5 @@ impl<'a> Filter<'a> {
             self.failed.set(true);
             false
         })
-    }
-}
-
-/// The nodes of a plan as candidates, their numbers being node indices.
-pub(crate) struct PoolCandidates<'a> {
-    pub(crate) pool: &'a Pool,
-    pub(crate) members: Packed16<'a>,
-    pub(crate) len: usize,
-    pub(crate) mask: u32,
-    /// `None`: only health counts.
-    pub(crate) filter: Option<&'a Filter<'a>>,
-}
-
-impl Candidates for PoolCandidates<'_> {
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    #[inline(always)]
-    fn at(&self, position: usize) -> usize {
-        usize::from(self.members.get(position))
-    }
-
-    #[inline(always)]
-    fn fit(&self, c: usize) -> bool {
-        self.pool.memory.node(c).state().fit(self.mask)
-            && match self.filter {
-                None => true,
-                Some(filter) => !filter.excludes(c) && filter.matches(self.pool, c),
-            }
-    }
-
-    #[inline(always)]
-    fn weight(&self, c: usize) -> u32 {
-        self.pool.memory.node(c).weight()
-    }
-}
-
-impl HashCandidates for PoolCandidates<'_> {
-    #[inline(always)]
-    fn id_hash(&self, c: usize) -> u64 {
-        self.pool.memory.node(c).id_hash()
-    }
-
-    #[inline(always)]
-    fn in_flight(&self, c: usize) -> u64 {
-        self.pool.memory.in_flight(c)
     }
 }

@@ -3,7 +3,8 @@
 pub(crate) mod attach;
 mod builder;
 mod candidate;
-mod choose;
+pub(crate) mod choose;
+pub(crate) mod decision;
 mod filter;
 mod finish;
 pub(crate) mod health;
@@ -69,6 +70,7 @@ pub struct Pool {
     /// This pool's life in this process; another after a fork.
     tag: AtomicU64,
     incarnation: AtomicU64,
+    fork_word: &'static AtomicU64,
 }
 
 /// What is fixed when a pool is made.
@@ -101,13 +103,13 @@ impl Pool {
 
     #[inline(always)]
     pub(crate) fn plan(&self, generation: u64) -> PlanView<'_> {
-        PlanView { words: self.memory.plan(generation), layout: &self.memory.layout.plan }
+        PlanView(self.memory.plan(generation))
     }
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (members, fit) = self.plan(self.generation().current()).counts();
-        f.debug_struct("Pool").field("nodes", &members).field("fit", &fit).finish_non_exhaustive()
+        let lead = self.plan(self.generation().current()).lead();
+        f.debug_struct("Pool").field("nodes", &lead.members()).field("fit", &lead.fit()).finish_non_exhaustive()
     }
 }

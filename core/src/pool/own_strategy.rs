@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::choose::Decision;
-use super::filter::PoolCandidates;
+use super::decision::Decision;
 use crate::state::memory::Memory;
 use crate::strategy::candidates::Candidates;
 use crate::strategy::{SelectionContext, Strategy};
@@ -108,7 +107,7 @@ impl OwnStrategy {
 
     /// Asks the own strategy; one that panics, or names a candidate that it was told to leave out, found nobody.
     #[cold]
-    pub(crate) fn choose(&self, decision: &Decision<'_>, view: &PoolCandidates<'_>) -> Option<usize> {
+    pub(crate) fn choose(&self, decision: Decision<'_>, view: impl Candidates) -> Option<usize> {
         let strategy = self.strategy.read().clone()?;
         let nodes = self.nodes_of(decision, view);
         let unfit: Vec<usize> =
@@ -126,14 +125,14 @@ impl OwnStrategy {
             Ok(None) => None,
             Ok(Some(i)) if i < nodes.len() && !ctx.is_excluded(i) => Some(nodes[i].node.index as usize),
             _ => {
-                decision.failed.set(true);
+                decision.local.failed.set(true);
                 None
             }
         }
     }
 
     /// The members of the decision's plan.
-    fn nodes_of(&self, decision: &Decision<'_>, view: &PoolCandidates<'_>) -> Arc<[PoolNode]> {
+    fn nodes_of(&self, decision: Decision<'_>, view: impl Candidates) -> Arc<[PoolNode]> {
         let generation = decision.generation;
         {
             let kept = self.nodes.read();

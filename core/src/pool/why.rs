@@ -11,21 +11,22 @@ impl Pool {
     pub(crate) fn why(&self, plan: PlanView<'_>, request: &Request<'_>, callback_failed: bool) -> NoNode {
         let filter = Filter::new(self, plan, request);
         let members = plan.members();
-        let depth = (0..plan.counts().0.min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).map(|c| {
-            let state = self.memory.node(c).state();
-            if state.is_withdrawn() {
-                Depth::Withdrawn
-            } else if !filter.matches(self, c) {
-                Depth::NoMatch
-            } else if filter.excludes(c) {
-                Depth::Excluded
-            } else if !state.fit(request.mask()) {
-                Depth::Unhealthy
-            } else {
-                // Fit, but a rule of the user's own found nobody, or the node has become fit meanwhile.
-                Depth::NoMatch
-            }
-        });
+        let depth =
+            (0..plan.lead().members().min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).map(|c| {
+                let state = self.memory.node(c).state();
+                if state.is_withdrawn() {
+                    Depth::Withdrawn
+                } else if !filter.matches(self, c) {
+                    Depth::NoMatch
+                } else if filter.excludes(c) {
+                    Depth::Excluded
+                } else if !state.fit(request.mask()) {
+                    Depth::Unhealthy
+                } else {
+                    // Fit, but a rule of the user's own found nobody, or the node has become fit meanwhile.
+                    Depth::NoMatch
+                }
+            });
         let reason = match depth.max() {
             None => NoNodeReason::Empty,
             Some(Depth::Withdrawn) => NoNodeReason::Draining,

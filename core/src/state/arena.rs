@@ -1,6 +1,11 @@
 //! A zeroed region of atomic words. Pages are committed when they are first written, so a large bound costs address space only.
 
+use std::ops::Range;
+
 use crate::sync::AtomicU64;
+
+/// Words that are read together: two cache lines, which processors fetch in pairs.
+pub(crate) type Block = [AtomicU64; super::layout::LINE];
 
 /// Zeroed words, shared by all threads.
 pub(crate) struct Arena {
@@ -8,7 +13,6 @@ pub(crate) struct Arena {
     map: memmap2::MmapMut,
     #[cfg(loom)]
     map: Box<[AtomicU64]>,
-    len: usize,
 }
 
 impl Arena {
@@ -16,26 +20,109 @@ impl Arena {
     #[cfg(not(loom))]
     pub(crate) fn private(len: usize) -> std::io::Result<Self> {
         let bytes = len.max(1).checked_mul(8).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        Ok(Self { map: memmap2::MmapMut::map_anon(bytes)?, len })
+        Ok(Self { map: memmap2::MmapMut::map_anon(bytes)? })
     }
 
     #[cfg(loom)]
     pub(crate) fn private(len: usize) -> std::io::Result<Self> {
-        Ok(Self { map: (0..len).map(|_| AtomicU64::new(0)).collect(), len })
+        Ok(Self { map: (0..len).map(|_| AtomicU64::new(0)).collect() })
     }
 
-    /// All words.
-    #[cfg(not(loom))]
+    /// A part of the arena, for whoever owns the arena.
+    ///
+    /// # Panics
+    /// If the range is not within the arena, or does not begin at a block: a layout that contradicts itself.
+    pub(crate) fn region(&self, range: Range<usize>) -> Region {
+        #[cfg(not(loom))]
+        let (base, len) = (self.map.as_ptr().cast::<AtomicU64>(), self.map.len() / 8);
+        #[cfg(loom)]
+        let (base, len) = (self.map.as_ptr(), self.map.len());
+        assert!(range.start <= range.end && range.end <= len && range.start % super::layout::LINE == 0);
+        // SAFETY: the range was just found to be within the mapping.
+        Region { first: unsafe { base.add(range.start) }, len: range.len() }
+    }
+
+    /// A part of exactly `N` words.
+    ///
+    /// # Panics
+    /// As [`region`](Self::region), and if the range is shorter.
+    pub(crate) fn fixed<const N: usize>(&self, range: Range<usize>) -> Fixed<N> {
+        let region = self.region(range);
+        assert!(region.len >= N);
+        Fixed(region.first)
+    }
+
+    /// A part of blocks; their number must be a power of two.
+    ///
+    /// # Panics
+    /// As [`region`](Self::region), and if it is not.
+    pub(crate) fn table(&self, range: Range<usize>) -> Table {
+        let region = self.region(range);
+        let count = region.len / super::layout::LINE;
+        assert!(count.is_power_of_two());
+        Table { first: region.first.cast::<Block>(), mask: count - 1 }
+    }
+}
+
+/// A part of an arena, its bounds checked once.
+///
+/// Neither this nor [`Fixed`] nor [`Table`] keeps its arena alive: `Memory`, which owns both, is the only one that has
+/// them, and lends out what they refer to no longer than itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Region {
+    first: *const AtomicU64,
+    len: usize,
+}
+
+/// `N` words of an arena.
+#[derive(Clone, Copy)]
+pub(crate) struct Fixed<const N: usize>(*const AtomicU64);
+
+/// Blocks of an arena, a power of two of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Table {
+    first: *const Block,
+    mask: usize,
+}
+
+// SAFETY: these three are shared references to atomics in all but their lifetime, which `Memory` sees to.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Send for Fixed<N> {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Sync for Fixed<N> {}
+// SAFETY: as above.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+impl Region {
     #[inline(always)]
     pub(crate) fn words(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping is page-aligned, `len * 8` bytes long, readable and writable, and lives as long as `self`.
-        // It is reached through this function alone, so every access is atomic; all bit patterns are valid `AtomicU64`s.
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>(), self.len) }
+        // SAFETY: `Arena::region` checked that these words are in the mapping, which is page-aligned, readable and
+        // writable, and outlives this region (see the type). They are reached as atomics only, and every bit pattern is
+        // a valid `AtomicU64`.
+        unsafe { std::slice::from_raw_parts(self.first, self.len) }
     }
+}
 
-    #[cfg(loom)]
-    pub(crate) fn words(&self) -> &[AtomicU64] {
-        &self.map[..self.len]
+impl<const N: usize> Fixed<N> {
+    #[inline(always)]
+    pub(crate) fn words(&self) -> &[AtomicU64; N] {
+        // SAFETY: as in `Region::words`; `Arena::fixed` checked that there are `N`.
+        unsafe { &*self.0.cast::<[AtomicU64; N]>() }
+    }
+}
+
+impl Table {
+    /// Block `index`, modulo their number.
+    #[inline(always)]
+    pub(crate) fn block(&self, index: usize) -> &Block {
+        // SAFETY: as in `Region::words`; the masked index is below the number of blocks, a power of two, that
+        // `Arena::table` found in the mapping. An array of words has their alignment.
+        unsafe { &*self.first.add(index & self.mask) }
     }
 }
 

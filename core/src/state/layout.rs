@@ -43,8 +43,8 @@ pub(crate) const STEPS_MAX: usize = 4;
 pub(crate) mod plan_word {
     /// Fitness count that the plan was built at.
     pub(crate) const FITNESS: usize = 0;
-    /// Members (32 bits), then those that were fit when it was built (32 bits).
-    pub(crate) const COUNTS: usize = 1;
+    /// What every decision reads: the first rule, and how many there are of what; see `plan::step::Lead`.
+    pub(crate) const LEAD: usize = 1;
     /// Schedule length.
     pub(crate) const SCHEDULE_LEN: usize = 2;
     /// ⌊2⁶⁴ / schedule length⌋.
@@ -64,8 +64,6 @@ pub(crate) mod plan_word {
     pub(crate) const WEIGHT_SUM: usize = 10;
     /// Entries of the id table less one: a mask.
     pub(crate) const ID_MASK: usize = 11;
-    /// Steps of the chain (8 bits), then what they need; see `plan::step`.
-    pub(crate) const FLAGS: usize = 12;
     /// What `members`, `by_id` and `ids` were derived from.
     pub(crate) const MEMBERS_STAMP: usize = 13;
     /// What the Maglev table and the ring were derived from.
@@ -78,43 +76,44 @@ pub(crate) mod plan_word {
     pub(crate) const COUNT: usize = 32;
 }
 
-/// Offsets within a plan slot, relative to its first word.
+/// Where a plan slot has what.
 #[derive(Debug, Clone)]
 pub(crate) struct PlanLayout {
+    pub(crate) header: Range<usize>,
     /// Node indices of all members in declared order.
     pub(crate) members: Range<usize>,
     /// Node indices of those that were fit, in declared order.
     pub(crate) fit: Range<usize>,
-    /// Node indices of all hashable members in id order.
+    /// Node indices of all members with a weight, in id order.
     pub(crate) by_id: Range<usize>,
-    /// Alias entries.
     pub(crate) alias: Range<usize>,
     pub(crate) schedule: Range<usize>,
     pub(crate) maglev: Range<usize>,
     pub(crate) ring: Range<usize>,
     pub(crate) ring_buckets: Range<usize>,
     pub(crate) ids: Range<usize>,
-    pub(crate) size: usize,
 }
 
-/// Offsets in the arena.
+/// Where the arena has what.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) limits: Limits,
     pub(crate) ring_points: u32,
+    /// In flight over the whole pool, a line a process.
+    pub(crate) totals: Range<usize>,
     pub(crate) runs: Range<usize>,
     pub(crate) slots: Range<usize>,
-    pub(crate) processes: Range<usize>,
     pub(crate) nodes: Range<usize>,
-    pub(crate) node_words: usize,
+    /// In-flight rows of processes 1 and up, node by node.
+    pub(crate) rows: Range<usize>,
+    pub(crate) row_words: usize,
     pub(crate) records: Range<usize>,
     pub(crate) record_words: usize,
-    pub(crate) plans: [usize; 2],
-    pub(crate) plan: PlanLayout,
+    pub(crate) plans: [PlanLayout; 2],
     pub(crate) size: usize,
 }
 
-/// Hands out one region after the other.
+/// Hands out one region after the other, each beginning at a line.
 struct Cursor(usize);
 
 impl Cursor {
@@ -131,44 +130,36 @@ impl Layout {
         limits.max_picks = limits.max_picks.clamp(64, Limits::PICKS_MAX).next_multiple_of(RUN_SLOTS as u32);
         let nodes_max = limits.max_nodes as usize;
         let picks_max = limits.max_picks as usize;
-        let node_words = super::node::WORDS + (limits.max_processes as usize).saturating_sub(1).next_multiple_of(LINE);
+        let row_words = (limits.max_processes as usize).saturating_sub(1).next_multiple_of(LINE);
         let record_words = super::record::words(&limits);
 
         let mut c = Cursor(0);
         c.take(pool_word::COUNT);
-        let processes = c.take(limits.max_processes as usize * LINE);
-        let runs = c.take(picks_max / RUN_SLOTS * RUN_WORDS);
-        let slots = c.take(picks_max * SLOT_WORDS);
-        let nodes = c.take(nodes_max * node_words);
-        let records = c.take(nodes_max * record_words);
-        let plan = PlanLayout::new(&limits, ring_points);
-        let plans = [c.take(plan.size).start, c.take(plan.size).start];
         Self {
             limits,
             ring_points,
-            runs,
-            slots,
-            processes,
-            nodes,
-            node_words,
-            records,
+            totals: c.take(limits.max_processes as usize * LINE),
+            runs: c.take(picks_max / RUN_SLOTS * RUN_WORDS),
+            slots: c.take(picks_max * SLOT_WORDS),
+            // A power of two, so that an index is bounded by a mask.
+            nodes: c.take(nodes_max.next_power_of_two() * super::node::WORDS),
+            rows: c.take(nodes_max * row_words),
+            row_words,
+            records: c.take(nodes_max * record_words),
             record_words,
-            plans,
-            plan,
+            plans: [PlanLayout::new(&mut c, &limits, ring_points), PlanLayout::new(&mut c, &limits, ring_points)],
             size: c.0,
         }
     }
 }
 
 impl PlanLayout {
-    fn new(limits: &Limits, ring_points: u32) -> Self {
+    fn new(c: &mut Cursor, limits: &Limits, ring_points: u32) -> Self {
         let nodes_max = limits.max_nodes as usize;
         // Weighted rings are rounded per node, at least one point each.
         let points_max = nodes_max * ring_points as usize + nodes_max;
-        let buckets_max = points_max.next_power_of_two() + 1;
-        let mut c = Cursor(0);
-        c.take(plan_word::COUNT);
         Self {
+            header: c.take(plan_word::COUNT),
             members: c.take(Packed16::words(nodes_max)),
             fit: c.take(Packed16::words(nodes_max)),
             by_id: c.take(Packed16::words(nodes_max)),
@@ -176,9 +167,8 @@ impl PlanLayout {
             schedule: c.take(Packed16::words(SCHEDULE_MAX)),
             maglev: c.take(Packed16::words(limits.max_table_size as usize)),
             ring: c.take(points_max),
-            ring_buckets: c.take(Packed32::words(buckets_max)),
+            ring_buckets: c.take(Packed32::words(points_max.next_power_of_two().max(2) + 1)),
             ids: c.take(Packed32::words((nodes_max * 2).next_power_of_two())),
-            size: c.0,
         }
     }
 }

@@ -6,85 +6,92 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lease::Position;
 use super::thread::ThreadToken;
+use crate::vocabulary::rng::Draws;
 
 /// Pools of a process at one time.
-pub(crate) const POOLS_MAX: usize = PAGE * PAGE;
+pub(crate) const POOLS_MAX: usize = 4096;
+/// Pools whose memory a thread finds in one step; the others are in pages.
+const NEAR: usize = 16;
 const PAGE: usize = 64;
 
 /// One thread's memory of one pool.
-#[derive(Default)]
 pub(crate) struct Local {
     /// Which life of which pool this is about.
     tag: Cell<u64>,
+    /// The state of the thread's random stream for this pool.
+    pub(crate) stream: Cell<u64>,
     /// The thread's token, while it has a run.
     pub(crate) token: Cell<u64>,
     pub(crate) position: Cell<Position>,
     pub(crate) turns: Turns,
+    /// Whether a predicate or an own strategy panicked, or chose what it may not, in the present decision.
+    pub(crate) failed: Cell<bool>,
 }
 
 /// The block of round-robin turns that a thread has taken and not yet used.
-#[derive(Default)]
 pub(crate) struct Turns {
     pub(crate) next: Cell<u64>,
     pub(crate) end: Cell<u64>,
     pub(crate) block: Cell<u64>,
 }
 
-struct Locals {
-    token: OnceCell<Option<ThreadToken>>,
-    pages: [OnceCell<Box<[Local; PAGE]>>; PAGE],
-}
+type Page = OnceCell<Box<[Local; PAGE]>>;
 
 thread_local! {
-    static LOCALS: Locals = const { Locals { token: OnceCell::new(), pages: [const { OnceCell::new() }; PAGE] } };
+    /// Without a destructor, so that reaching it needs no check.
+    static NEARBY: [Local; NEAR] = const { [const { Local::new() }; NEAR] };
+    static PAGES: [Page; POOLS_MAX / PAGE] = const { [const { OnceCell::new() }; POOLS_MAX / PAGE] };
+    static TOKEN: OnceCell<Option<ThreadToken>> = const { OnceCell::new() };
 }
 
-/// Calls `f` with this thread's memory of pool `number`, fresh if it was about another `tag`.
-/// `None` while the thread is being torn down.
+/// Calls `f` with this thread's memory of pool `number`, fresh if it was about another `tag`;
+/// `otherwise` while the thread is being torn down.
 #[inline(always)]
-pub(crate) fn with_local<R>(number: usize, tag: u64, f: impl FnOnce(&Local) -> R) -> Option<R> {
-    LOCALS
-        .try_with(|locals| {
-            let page = match locals.pages[(number / PAGE) % PAGE].get() {
-                Some(page) => page,
-                None => locals.page(number),
-            };
-            let local = &page[number % PAGE];
-            if local.tag.get() != tag {
-                local.reset(tag);
-            }
-            f(local)
-        })
-        .ok()
+pub(crate) fn with_local<R: Copy>(number: usize, tag: u64, otherwise: R, f: impl FnOnce(&Local) -> R) -> R {
+    if number < NEAR {
+        return NEARBY.try_with(|locals| f(locals[number].of(tag))).unwrap_or(otherwise);
+    }
+    with_far_local(number, tag, otherwise, f)
+}
+
+#[cold]
+fn with_far_local<R: Copy>(number: usize, tag: u64, otherwise: R, f: impl FnOnce(&Local) -> R) -> R {
+    let in_page = |pages: &[Page; POOLS_MAX / PAGE]| {
+        let page = pages[(number / PAGE) % pages.len()].get_or_init(|| Box::new([const { Local::new() }; PAGE]));
+        f(page[number % PAGE].of(tag))
+    };
+    PAGES.try_with(in_page).unwrap_or(otherwise)
 }
 
 /// This thread's token; `None` if there are too many threads, or it is being torn down.
 pub(crate) fn thread_token() -> Option<u64> {
-    LOCALS
-        .try_with(|locals| locals.token.get_or_init(ThreadToken::claim).as_ref().map(ThreadToken::word))
-        .ok()
-        .flatten()
-}
-
-impl Locals {
-    #[cold]
-    fn page(&self, number: usize) -> &[Local; PAGE] {
-        self.pages[(number / PAGE) % PAGE].get_or_init(|| Box::new([const { Local::new() }; PAGE]))
-    }
+    TOKEN.try_with(|token| token.get_or_init(ThreadToken::claim).as_ref().map(ThreadToken::word)).ok().flatten()
 }
 
 impl Local {
     const fn new() -> Self {
         Self {
             tag: Cell::new(0),
+            stream: Cell::new(0),
             token: Cell::new(0),
             position: Cell::new(Position { run: 0, slot: 0 }),
             turns: Turns { next: Cell::new(0), end: Cell::new(0), block: Cell::new(0) },
+            failed: Cell::new(false),
         }
+    }
+
+    #[inline(always)]
+    fn of(&self, tag: u64) -> &Self {
+        if self.tag.get() != tag {
+            self.reset(tag);
+        }
+        self
     }
 
     #[cold]
     fn reset(&self, tag: u64) {
+        self.stream.set(Draws::of_thread().next_u64());
+        self.token.set(0);
         self.position.set(Position::default());
         self.turns.next.set(0);
         self.turns.end.set(0);

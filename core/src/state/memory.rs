@@ -1,44 +1,85 @@
 //! A pool's arena with its layout: the words by their names.
 
-use super::arena::Arena;
-use super::layout::{LINE, Layout, pool_word};
+use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table};
+use super::layout::{LINE, Layout, plan_word, pool_word};
 use super::lease::Leases;
 use super::node::NodeWords;
 use super::record::{Record, part};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::text::Text;
 
 pub(crate) struct Memory {
-    arena: Arena,
     pub(crate) layout: Layout,
+    pool: Fixed<{ pool_word::COUNT }>,
+    totals: Region,
+    runs: Region,
+    slots: Region,
+    nodes: Table,
+    rows: Region,
+    records: Region,
+    plans: [PlanWords; 2],
+    /// Last, so that it outlives the regions.
+    _arena: Arena,
+}
+
+/// A plan slot's regions.
+pub(crate) struct PlanWords {
+    header: Fixed<{ plan_word::COUNT }>,
+    members: Region,
+    fit: Region,
+    by_id: Region,
+    alias: Region,
+    schedule: Region,
+    maglev: Region,
+    ring: Region,
+    ring_buckets: Region,
+    ids: Region,
 }
 
 impl Memory {
     pub(crate) fn private(layout: Layout) -> std::io::Result<Self> {
-        Ok(Self { arena: Arena::private(layout.size)?, layout })
+        let arena = Arena::private(layout.size)?;
+        let at = |range: &std::ops::Range<usize>| arena.region(range.clone());
+        Ok(Self {
+            pool: arena.fixed(0..pool_word::COUNT),
+            totals: at(&layout.totals),
+            runs: at(&layout.runs),
+            slots: at(&layout.slots),
+            nodes: arena.table(layout.nodes.clone()),
+            rows: at(&layout.rows),
+            records: at(&layout.records),
+            plans: layout.plans.each_ref().map(|plan| PlanWords {
+                header: arena.fixed(plan.header.clone()),
+                members: at(&plan.members),
+                fit: at(&plan.fit),
+                by_id: at(&plan.by_id),
+                alias: at(&plan.alias),
+                schedule: at(&plan.schedule),
+                maglev: at(&plan.maglev),
+                ring: at(&plan.ring),
+                ring_buckets: at(&plan.ring_buckets),
+                ids: at(&plan.ids),
+            }),
+            layout,
+            _arena: arena,
+        })
     }
 
     /// A word of the whole pool, by its place in [`pool_word`].
     #[inline(always)]
     pub(crate) fn pool(&self, word: usize) -> &AtomicU64 {
-        debug_assert!(word < pool_word::COUNT);
-        &self.arena.words()[word]
+        &self.pool.words()[word]
     }
 
-    /// The words of plan slot `slot & 1`.
     #[inline(always)]
-    pub(crate) fn plan(&self, slot: u64) -> &[AtomicU64] {
-        let start = self.layout.plans[(slot & 1) as usize];
-        &self.arena.words()[start..start + self.layout.plan.size]
+    pub(crate) fn plan(&self, generation: u64) -> &PlanWords {
+        &self.plans[(generation & 1) as usize]
     }
 
-    /// The hot words of a node. Indices come bounded or from memory; those beyond the last node are taken as the last.
+    /// The hot words of a node. Indices come bounded or from memory; any number leads to some node's words.
     #[inline(always)]
     pub(crate) fn node(&self, index: usize) -> NodeWords<'_> {
-        let size = self.layout.node_words;
-        let index = index.min(self.nodes_max() - 1);
-        let start = self.layout.nodes.start + index * size;
-        NodeWords(&self.arena.words()[start..start + size])
+        NodeWords(self.nodes.block(index))
     }
 
     #[inline(always)]
@@ -46,45 +87,107 @@ impl Memory {
         self.layout.limits.max_nodes as usize
     }
 
-    pub(crate) fn record(&self, index: usize) -> Record<'_> {
-        let index = index.min(self.nodes_max() - 1);
-        Record::new(
-            &self.arena.words()[part(&self.layout.records, index, self.layout.record_words)],
-            &self.layout.limits,
-        )
-    }
-
+    /// The in-flight count of a node that only process `process` writes.
     #[inline(always)]
-    pub(crate) fn leases(&self) -> Leases<'_> {
-        let words = self.arena.words();
-        Leases {
-            runs: &words[self.layout.runs.clone()],
-            slots: &words[self.layout.slots.clone()],
-            runs_used: &words[pool_word::RUNS_USED],
+    pub(crate) fn row(&self, index: usize, process: usize) -> &AtomicU64 {
+        match process {
+            0 => self.node(index).first_row(),
+            _ => &self.further_rows(index)[process - 1],
         }
-    }
-
-    /// In flight over the whole pool, for policies that bound it: the row of process `process`.
-    #[inline(always)]
-    pub(crate) fn total_row(&self, process: usize) -> &AtomicU64 {
-        &self.arena.words()[self.layout.processes.start + process * LINE]
     }
 
     /// In flight of a node over all processes.
     #[inline(always)]
     pub(crate) fn in_flight(&self, index: usize) -> u64 {
-        self.node(index).in_flight(self.layout.limits.max_processes as usize)
+        let first = self.node(index).first_row().load(Ordering::SeqCst);
+        if self.layout.limits.max_processes <= 1 {
+            return first;
+        }
+        self.further_rows(index).iter().fold(first, |sum, row| sum.wrapping_add(row.load(Ordering::SeqCst)))
+    }
+
+    /// Rows of processes 1 and up, those of one node together.
+    fn further_rows(&self, index: usize) -> &[AtomicU64] {
+        let count = (self.layout.limits.max_processes as usize).saturating_sub(1);
+        let index = index.min(self.nodes_max() - 1);
+        &self.rows.words()[part(&(0..0), index, self.layout.row_words)][..count]
+    }
+
+    pub(crate) fn record(&self, index: usize) -> Record<'_> {
+        let index = index.min(self.nodes_max() - 1);
+        Record::new(&self.records.words()[part(&(0..0), index, self.layout.record_words)], &self.layout.limits)
+    }
+
+    #[inline(always)]
+    pub(crate) fn leases(&self) -> Leases<'_> {
+        Leases { runs: self.runs.words(), slots: self.slots.words(), runs_used: self.pool(pool_word::RUNS_USED) }
+    }
+
+    /// In flight over the whole pool, for policies that bound it: the row of process `process`.
+    #[inline(always)]
+    pub(crate) fn total_row(&self, process: usize) -> &AtomicU64 {
+        &self.totals.words()[process * LINE]
     }
 
     /// In flight over the whole pool, as far as it was counted.
     pub(crate) fn total_in_flight(&self) -> u64 {
-        let processes = self.layout.limits.max_processes as usize;
-        (0..processes).fold(0, |sum, p| sum.wrapping_add(self.total_row(p).load(crate::sync::Ordering::SeqCst)))
+        self.totals.words().iter().step_by(LINE).fold(0, |sum, row| sum.wrapping_add(row.load(Ordering::SeqCst)))
     }
 
     /// A text of node `index` while it is of `generation`, else empty.
     pub(crate) fn text(&self, index: usize, generation: u32, read: impl Fn(Record<'_>) -> Text) -> Text {
         let text = read(self.record(index));
         if self.node(index).state().generation() == generation { text } else { Text::new() }
+    }
+}
+
+impl PlanWords {
+    #[inline(always)]
+    pub(crate) fn header(&self) -> &[AtomicU64; plan_word::COUNT] {
+        self.header.words()
+    }
+
+    #[inline(always)]
+    pub(crate) fn members(&self) -> Packed16<'_> {
+        Packed16(self.members.words())
+    }
+
+    #[inline(always)]
+    pub(crate) fn fit(&self) -> Packed16<'_> {
+        Packed16(self.fit.words())
+    }
+
+    #[inline(always)]
+    pub(crate) fn by_id(&self) -> Packed16<'_> {
+        Packed16(self.by_id.words())
+    }
+
+    #[inline(always)]
+    pub(crate) fn alias(&self) -> &[AtomicU64] {
+        self.alias.words()
+    }
+
+    #[inline(always)]
+    pub(crate) fn schedule(&self) -> Packed16<'_> {
+        Packed16(self.schedule.words())
+    }
+
+    #[inline(always)]
+    pub(crate) fn maglev(&self) -> Packed16<'_> {
+        Packed16(self.maglev.words())
+    }
+
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> &[AtomicU64] {
+        self.ring.words()
+    }
+
+    #[inline(always)]
+    pub(crate) fn ring_buckets(&self) -> Packed32<'_> {
+        Packed32(self.ring_buckets.words())
+    }
+
+    pub(crate) fn ids(&self) -> Packed32<'_> {
+        Packed32(self.ids.words())
     }
 }

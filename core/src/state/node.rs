@@ -1,9 +1,10 @@
 //! A node's hot words: everything that a decision reads of one candidate, on two adjacent cache lines.
 
+use super::arena::Block;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::status::HealthStatus;
 
-/// Words of a node before the rows of further processes.
+/// Words of a node.
 pub(crate) const WORDS: usize = super::layout::LINE;
 
 const STATE: usize = 0;
@@ -12,7 +13,7 @@ const LATENCY: usize = 2;
 const LOAD: usize = 3;
 const REMAINING: usize = 4;
 const ID_HASH: usize = 5;
-/// In flight of process 0; the rows of further processes follow the block.
+/// In flight of process 0; further processes have rows of their own.
 const ROW_0: usize = 7;
 
 /// The state word. From the lowest bit: health (2 bits), draining, not a member, weight 0, three spare, failures in a
@@ -114,7 +115,7 @@ impl State {
 
 /// The hot words of one node.
 #[derive(Clone, Copy)]
-pub(crate) struct NodeWords<'a>(pub(crate) &'a [AtomicU64]);
+pub(crate) struct NodeWords<'a>(pub(crate) &'a Block);
 
 impl<'a> NodeWords<'a> {
     #[inline(always)]
@@ -174,21 +175,10 @@ impl<'a> NodeWords<'a> {
         self.0[ID_HASH].store(hash, Ordering::Relaxed);
     }
 
-    /// The in-flight count that only process `process` writes.
+    /// The in-flight count that only process 0 writes.
     #[inline(always)]
-    pub(crate) fn row(self, process: usize) -> &'a AtomicU64 {
-        if process == 0 { &self.0[ROW_0] } else { &self.0[WORDS + process - 1] }
-    }
-
-    /// In flight over the rows of `processes` processes.
-    #[inline(always)]
-    pub(crate) fn in_flight(self, processes: usize) -> u64 {
-        let first = self.0[ROW_0].load(Ordering::SeqCst);
-        if processes <= 1 {
-            return first;
-        }
-        let further = self.0.get(WORDS..WORDS + processes - 1).unwrap_or_default();
-        further.iter().fold(first, |sum, row| sum.wrapping_add(row.load(Ordering::SeqCst)))
+    pub(crate) fn first_row(self) -> &'a AtomicU64 {
+        &self.0[ROW_0]
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A user's slice and a pool's plan are both seen this way, so that a rule is written once.
 
-/// The candidates of one decision.
-pub(crate) trait Candidates {
+/// The candidates of one decision. Handed on by value, so that a way that is rarely taken costs the usual one nothing.
+pub(crate) trait Candidates: Copy {
     /// How many there are, fit or not.
     fn len(&self) -> usize;
 
@@ -17,15 +17,16 @@ pub(crate) trait Candidates {
 }
 
 /// Something that draws a candidate.
-pub(crate) trait DrawTable {
+pub(crate) trait DrawTable: Copy {
     /// The candidate that 64 uniform bits choose; `None` if there is none to draw.
     fn draw(&self, bits: u64) -> Option<usize>;
 }
 
 /// Every position of `n` alike, through `at`.
+#[derive(Clone, Copy)]
 pub(crate) struct Uniform<F>(pub(crate) usize, pub(crate) F);
 
-impl<F: Fn(usize) -> usize> DrawTable for Uniform<F> {
+impl<F: Fn(usize) -> usize + Copy> DrawTable for Uniform<F> {
     #[inline(always)]
     fn draw(&self, bits: u64) -> Option<usize> {
         if self.0 == 0 {
@@ -36,9 +37,10 @@ impl<F: Fn(usize) -> usize> DrawTable for Uniform<F> {
 }
 
 /// By weight, through an alias table of `n` columns.
+#[derive(Clone, Copy)]
 pub(crate) struct Alias<F>(pub(crate) usize, pub(crate) F);
 
-impl<F: Fn(usize) -> u64> DrawTable for Alias<F> {
+impl<F: Fn(usize) -> u64 + Copy> DrawTable for Alias<F> {
     #[inline(always)]
     fn draw(&self, bits: u64) -> Option<usize> {
         if self.0 == 0 {

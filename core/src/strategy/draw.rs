@@ -23,27 +23,30 @@ pub(crate) enum Scan {
 
 /// A fit candidate from `table`.
 #[inline(always)]
-pub(crate) fn draw_fit<V: Candidates>(
-    view: &V,
-    table: &impl DrawTable,
-    draws: &mut Draws,
-    scan: Scan,
-) -> Option<usize> {
+pub(crate) fn draw_fit<V: Candidates>(view: V, table: impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
     if let Some(c) = table.draw(draws.next_u64()) {
         if view.fit(c) {
             return Some(c);
         }
     }
-    redraw(view, table, draws, scan)
+    // By value and back, so that the stream stays in a register where this way is not taken.
+    let (chosen, rest) = redraw(view, table, draws.clone(), scan);
+    *draws = rest;
+    chosen
 }
 
-/// Draws again for a first draw that was unfit.
-#[cold]
-pub(crate) fn redraw<V: Candidates>(view: &V, table: &impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
+/// Draws again for a first draw that was unfit; gives the stream back.
+#[inline(always)]
+pub(crate) fn redraw<V: Candidates>(
+    view: V,
+    table: impl DrawTable,
+    mut draws: Draws,
+    scan: Scan,
+) -> (Option<usize>, Draws) {
     for _ in 0..REDRAWS {
         if let Some(c) = table.draw(draws.next_u64()) {
             if view.fit(c) {
-                return Some(c);
+                return (Some(c), draws);
             }
         }
     }
@@ -53,8 +56,8 @@ pub(crate) fn redraw<V: Candidates>(view: &V, table: &impl DrawTable, draws: &mu
 /// A fit candidate from `table` that is not `first`; `None` if there is no other.
 #[inline(always)]
 pub(crate) fn draw_second<V: Candidates>(
-    view: &V,
-    table: &impl DrawTable,
+    view: V,
+    table: impl DrawTable,
     draws: &mut Draws,
     scan: Scan,
     first: usize,
@@ -67,12 +70,19 @@ pub(crate) fn draw_second<V: Candidates>(
         }
     }
     // Few are fit, or one outweighs the rest.
-    scan_fit(view, draws, scan, Some(first))
+    let (chosen, rest) = scan_fit(view, draws.clone(), scan, Some(first));
+    *draws = rest;
+    chosen
 }
 
 /// One of all fit candidates but `except`, in one pass: the i-th replaces the chosen with probability wᵢ / Σ so far.
-#[cold]
-pub(crate) fn scan_fit<V: Candidates>(view: &V, draws: &mut Draws, scan: Scan, except: Option<usize>) -> Option<usize> {
+#[inline(always)]
+pub(crate) fn scan_fit<V: Candidates>(
+    view: V,
+    mut draws: Draws,
+    scan: Scan,
+    except: Option<usize>,
+) -> (Option<usize>, Draws) {
     let mut chosen = None;
     let mut sum = 0u64;
     for c in (0..view.len()).map(|i| view.at(i)).filter(|&c| Some(c) != except && view.fit(c)) {
@@ -82,5 +92,5 @@ pub(crate) fn scan_fit<V: Candidates>(view: &V, draws: &mut Draws, scan: Scan, e
             chosen = Some(c);
         }
     }
-    chosen
+    (chosen, draws)
 }

@@ -42,7 +42,7 @@ impl<N: LoadMetric> Strategy<N> for LeastLoad {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let view = Slice::new(candidates, ctx);
         if !view.is_whole() {
-            return choose(&view, &mut Draws::of_thread(), |a, b| {
+            return choose(view, &mut Draws::of_thread(), |a, b| {
                 compare(candidates[a].load_score(), candidates[b].load_score())
             });
         }
@@ -75,7 +75,7 @@ fn least_of_all<N: LoadMetric>(candidates: &[N]) -> Option<usize> {
 /// The lowest by `order`; ties by weight at random.
 #[inline]
 pub(crate) fn choose<V: Candidates>(
-    view: &V,
+    view: V,
     draws: &mut Draws,
     order: impl Fn(usize, usize) -> Ordering,
 ) -> Option<usize> {

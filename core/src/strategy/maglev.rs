@@ -13,7 +13,7 @@ use crate::vocabulary::hash::{reduce, rehash};
 /// The owner of `hash` in a table of `size` slots.
 #[inline(always)]
 pub(crate) fn choose<V: HashCandidates>(
-    view: &V,
+    view: V,
     hash: u64,
     weighted: bool,
     bound: Option<Bound>,

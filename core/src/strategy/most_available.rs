@@ -42,13 +42,13 @@ impl Default for MostAvailable {
 
 impl<N: RateMetric> Strategy<N> for MostAvailable {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
-        choose(&Slice::new(candidates, ctx), &mut Draws::of_thread(), self.epsilon, |c| candidates[c].remaining_ratio())
+        choose(Slice::new(candidates, ctx), &mut Draws::of_thread(), self.epsilon, |c| candidates[c].remaining_ratio())
     }
 }
 
 /// One of the candidates within `epsilon` of the best ratio.
 pub(crate) fn choose<V: Candidates>(
-    view: &V,
+    view: V,
     draws: &mut Draws,
     epsilon: f64,
     ratio: impl Fn(usize) -> f64,

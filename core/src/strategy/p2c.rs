@@ -36,7 +36,7 @@ impl<N: LoadMetric> Strategy<N> for PowerOfTwoChoices {
         let view = Slice::new(candidates, ctx);
         let better =
             |a: usize, b: usize| compare(candidates[b].load_score(), candidates[a].load_score()) == Ordering::Less;
-        two_choices::choose(&view, &Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly, better)
+        two_choices::choose(view, Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly, better)
     }
 }
 

@@ -35,7 +35,7 @@ impl Random {
 impl<N> Strategy<N> for Random {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let view = Slice::new(candidates, ctx);
-        draw_fit(&view, &Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly)
+        draw_fit(view, Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly)
     }
 }
 

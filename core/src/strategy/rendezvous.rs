@@ -14,8 +14,9 @@ use crate::vocabulary::rng::mix;
 
 /// The candidate with the highest random weight for `hash` among those that `takes` accepts. Equal scores, which only
 /// equal ids have, go to the first.
+#[inline(always)]
 pub(crate) fn highest<V: HashCandidates>(
-    view: &V,
+    view: V,
     hash: u64,
     weighted: bool,
     takes: impl Fn(usize) -> bool,

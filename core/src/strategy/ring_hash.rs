@@ -28,7 +28,7 @@ pub(crate) struct RingTable<B, E> {
 /// The owner of point `point`, or of those after it; `hash` is the key's for the final scan.
 #[inline(always)]
 pub(crate) fn choose<V: HashCandidates>(
-    view: &V,
+    view: V,
     point: u64,
     hash: u64,
     weighted: bool,
@@ -86,12 +86,12 @@ impl<N: Node> Strategy<N> for ConsistentHash {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let slice = Slice::new(candidates, ctx);
         let Some(key) = ctx.hash_key else {
-            return draw_fit(&slice, &Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly);
+            return draw_fit(slice, Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly);
         };
         let hash = key_hash(&key.to_le_bytes());
         if candidates.len() > usize::from(u16::MAX) {
             let id_hashes: Vec<u64> = candidates.iter().map(|n| id_hash(n.id())).collect();
-            return scan(&HashSlice { slice, id_hashes: &id_hashes }, hash, false, None);
+            return scan(HashSlice { slice, id_hashes: &id_hashes }, hash, false, None);
         }
         self.ring.with(
             ids_stamp(candidates, |_| 1),
@@ -105,7 +105,7 @@ impl<N: Node> Strategy<N> for ConsistentHash {
                     bucket: |b| ring.buckets[b],
                     entry: |i| ring.entries[i],
                 };
-                choose(&view, hash, hash, false, None, &table)
+                choose(view, hash, hash, false, None, &table)
             },
         )
     }
@@ -120,6 +120,7 @@ impl ConsistentHash {
     }
 }
 
+#[derive(Clone, Copy)]
 struct HashSlice<'a> {
     slice: Slice<'a>,
     id_hashes: &'a [u64],

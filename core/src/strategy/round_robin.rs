@@ -51,20 +51,20 @@ impl<N> Strategy<N> for RoundRobin {
         } else {
             (turn % n as u64) as usize
         };
-        take_turn(&view, c, turn, &Uniform(n, |i| i))
+        take_turn(view, c, turn, Uniform(n, |i| i))
     }
 }
 
 /// The turn's own candidate, or one of the others.
 #[inline(always)]
 pub(crate) fn take_turn<V: Candidates>(
-    view: &V,
+    view: V,
     c: usize,
     turn: u64,
-    table: &Uniform<impl Fn(usize) -> usize>,
+    table: Uniform<impl Fn(usize) -> usize + Copy>,
 ) -> Option<usize> {
     if view.fit(c) {
         return Some(c);
     }
-    redraw(view, table, &mut Draws::seeded(0, turn), Scan::Evenly)
+    redraw(view, table, Draws::seeded(0, turn), Scan::Evenly).0
 }

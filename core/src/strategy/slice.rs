@@ -9,6 +9,7 @@ use super::candidates::Candidates;
 use crate::vocabulary::node::{Node, Weighted};
 
 /// Candidates without weights.
+#[derive(Clone, Copy)]
 pub(crate) struct Slice<'a> {
     len: usize,
     excluded: &'a [usize],
@@ -62,6 +63,14 @@ impl<'a, N> WeightedSlice<'a, N> {
         self.excluded.is_empty()
     }
 }
+
+impl<N> Clone for WeightedSlice<'_, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N> Copy for WeightedSlice<'_, N> {}
 
 impl<N: Weighted> Candidates for WeightedSlice<'_, N> {
     fn len(&self) -> usize {

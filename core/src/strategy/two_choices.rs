@@ -16,8 +16,8 @@ use crate::vocabulary::rng::Draws;
 /// `better(a, b)`: whether b is better than a.
 #[inline(always)]
 pub(crate) fn choose<V: Candidates>(
-    view: &V,
-    table: &impl DrawTable,
+    view: V,
+    table: impl DrawTable,
     draws: &mut Draws,
     scan: Scan,
     better: impl Fn(usize, usize) -> bool,

@@ -56,7 +56,7 @@ impl<N: Weighted + Node> Strategy<N> for WeightedRoundRobin {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let view = WeightedSlice::new(candidates, ctx);
         if candidates.len() > usize::from(u16::MAX) {
-            return scan_fit(&view, &mut Draws::of_thread(), Scan::ByWeight, None);
+            return scan_fit(view, Draws::of_thread(), Scan::ByWeight, None).0;
         }
         let stamp = ids_stamp(candidates, Weighted::weight);
         let derive = || {
@@ -71,23 +71,23 @@ impl<N: Weighted + Node> Strategy<N> for WeightedRoundRobin {
         self.cycle.with(stamp, derive, |cycle| {
             let table = Alias(cycle.columns.len(), |i| cycle.columns[i]);
             if !view.is_whole() {
-                return draw_fit(&view, &table, &mut Draws::of_thread(), Scan::ByWeight);
+                return draw_fit(view, table, &mut Draws::of_thread(), Scan::ByWeight);
             }
             if cycle.schedule.is_empty() {
                 return None;
             }
             let turn = self.cursor.fetch_add(1, Ordering::Relaxed);
             let c = cycle.schedule[(turn % cycle.schedule.len() as u64) as usize];
-            take_turn(&view, usize::from(c), turn, &table)
+            take_turn(view, usize::from(c), turn, table)
         })
     }
 }
 
 /// The turn's own candidate, or one of the others by weight.
 #[inline(always)]
-pub(crate) fn take_turn<V: Candidates>(view: &V, c: usize, turn: u64, table: &impl DrawTable) -> Option<usize> {
+pub(crate) fn take_turn<V: Candidates>(view: V, c: usize, turn: u64, table: impl DrawTable) -> Option<usize> {
     if view.fit(c) {
         return Some(c);
     }
-    redraw(view, table, &mut Draws::seeded(0, turn), Scan::ByWeight)
+    redraw(view, table, Draws::seeded(0, turn), Scan::ByWeight).0
 }

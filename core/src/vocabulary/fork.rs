@@ -6,7 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Which incarnation of this program the calling process is: the parent and each forked child differ. Never 0.
 #[inline(always)]
 pub(crate) fn incarnation() -> u64 {
-    let word = fork_word();
+    incarnation_of(fork_word())
+}
+
+/// The same, for those who keep [`fork_word`].
+#[inline(always)]
+pub(crate) fn incarnation_of(word: &AtomicU64) -> u64 {
     match word.load(Ordering::Relaxed) {
         0 => next_incarnation(word),
         n => n,
@@ -23,9 +28,10 @@ fn next_incarnation(word: &AtomicU64) -> u64 {
     word.compare_exchange(0, mine, Ordering::AcqRel, Ordering::Acquire).unwrap_or_else(|first| first).max(mine.min(1))
 }
 
+/// The word that a fork zeroes.
 #[cfg(target_os = "linux")]
 #[inline(always)]
-fn fork_word() -> &'static AtomicU64 {
+pub(crate) fn fork_word() -> &'static AtomicU64 {
     struct Page(memmap2::MmapMut);
     static PAGE: OnceLock<Option<Page>> = OnceLock::new();
     static NEVER_FORKS: AtomicU64 = AtomicU64::new(0);
@@ -46,7 +52,7 @@ fn fork_word() -> &'static AtomicU64 {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn fork_word() -> &'static AtomicU64 {
+pub(crate) fn fork_word() -> &'static AtomicU64 {
     // Without the page, the process id tells, at the price of a system call where it is not cached.
     static WORD: AtomicU64 = AtomicU64::new(0);
     static PID: AtomicU64 = AtomicU64::new(0);

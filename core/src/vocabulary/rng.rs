@@ -47,6 +47,17 @@ impl Draws {
         })
     }
 
+    /// Goes on with a stream whose state was kept.
+    #[inline(always)]
+    pub(crate) fn resume(state: u64) -> Self {
+        Self(state)
+    }
+
+    #[inline(always)]
+    pub(crate) fn state(&self) -> u64 {
+        self.0
+    }
+
     /// 64 uniform bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {

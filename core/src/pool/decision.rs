@@ -1,0 +1,195 @@
+//! One decision under way: what rules ask for beside the candidates.
+
+use std::cmp::Ordering as Order;
+
+use super::filter::Filter;
+use super::{Pool, Request};
+use crate::plan::step::Lead;
+use crate::plan::view::PlanView;
+use crate::policies::latency;
+use crate::state::layout::pool_word;
+use crate::state::local::{Local, Turns};
+use crate::state::memory::Memory;
+use crate::strategy::candidates::Candidates;
+use crate::strategy::compare_loads;
+use crate::strategy::hashing::HashCandidates;
+use crate::sync::Ordering;
+use crate::vocabulary::rng::Draws;
+
+/// The longest block of turns that a thread takes at once.
+const BLOCK_MAX: u64 = 64;
+
+/// Small references, handed on by value: see [`Candidates`].
+#[derive(Clone, Copy)]
+pub(crate) struct Decision<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) memory: &'a Memory,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) plan: PlanView<'a>,
+    pub(crate) lead: Lead,
+    pub(crate) generation: u64,
+    pub(crate) local: &'a Local,
+    /// 0 where no rule needs it.
+    pub(crate) now_ns: u64,
+}
+
+impl<'a> Decision<'a> {
+    /// All members as candidates; `filter`: conditions beside health.
+    #[inline(always)]
+    pub(crate) fn candidates<F: Condition>(self, filter: F) -> PoolCandidates<'a, F> {
+        PoolCandidates { decision: self, mask: self.request.mask(), filter }
+    }
+
+    /// Calls `rule` with the random stream of this decision.
+    #[inline(always)]
+    pub(crate) fn drawing<R>(self, rule: impl FnOnce(&mut Draws) -> R) -> R {
+        let Some(seed) = self.pool.settings.seed else {
+            let mut draws = Draws::resume(self.local.stream.get());
+            let chosen = rule(&mut draws);
+            self.local.stream.set(draws.state());
+            return chosen;
+        };
+        let count = self.memory.pool(pool_word::DRAWS).fetch_add(1, Ordering::Relaxed);
+        rule(&mut Draws::seeded(seed, count))
+    }
+
+    /// The next turn of the pool's cursor.
+    #[inline(always)]
+    pub(crate) fn turn(self) -> u64 {
+        let cursor = self.memory.pool(pool_word::CURSOR);
+        if self.pool.settings.seed.is_some() {
+            return cursor.fetch_add(1, Ordering::Relaxed);
+        }
+        self.local.turns.take(|block| cursor.fetch_add(block, Ordering::Relaxed))
+    }
+
+    /// Whether b has fewer in flight than a, each for its weight: cross-multiplied, since both are integers.
+    #[inline(always)]
+    pub(crate) fn fewer_in_flight(self, a: usize, b: usize) -> bool {
+        self.compare_in_flight(b, a) == Order::Less
+    }
+
+    #[inline(always)]
+    pub(crate) fn compare_in_flight(self, a: usize, b: usize) -> Order {
+        let (weight_a, weight_b) = (self.memory.node(a).weight(), self.memory.node(b).weight());
+        let left = self.memory.in_flight(a).wrapping_mul(u64::from(weight_b));
+        left.cmp(&self.memory.in_flight(b).wrapping_mul(u64::from(weight_a)))
+    }
+
+    /// Reported load for the weight; what was never reported is 0.
+    pub(crate) fn compare_reported(self, a: usize, b: usize) -> Order {
+        let load = |c| {
+            let node = self.memory.node(c);
+            node.reported_load().unwrap_or(0.0) / f64::from(node.weight().max(1))
+        };
+        compare_loads(load(a), load(b))
+    }
+
+    /// average · (1 + in flight/weight)
+    #[inline(always)]
+    pub(crate) fn latency_cost(self, c: usize, decay_ns: f64, reference_ns: f64) -> f64 {
+        let node = self.memory.node(c);
+        let average = latency::read(node.latency().load(Ordering::Relaxed), self.now_ns, decay_ns, reference_ns);
+        let in_flight = self.memory.in_flight(c) as f64;
+        average * (1.0 + in_flight / f64::from(node.weight().max(1)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn reference_latency(self) -> f64 {
+        match self.memory.pool(pool_word::MEDIAN_LATENCY).load(Ordering::Relaxed) {
+            0 => latency::DEFAULT_NS,
+            bits => f64::from_bits(bits),
+        }
+    }
+}
+
+/// A condition on candidates beside health.
+pub(crate) trait Condition: Copy {
+    /// Whether there is none at all.
+    const VOID: bool;
+
+    fn accepts(&self, pool: &Pool, c: usize) -> bool;
+}
+
+/// No condition.
+#[derive(Clone, Copy)]
+pub(crate) struct Any;
+
+impl Condition for Any {
+    const VOID: bool = true;
+
+    #[inline(always)]
+    fn accepts(&self, _: &Pool, _: usize) -> bool {
+        true
+    }
+}
+
+impl Condition for &Filter<'_> {
+    const VOID: bool = false;
+
+    fn accepts(&self, pool: &Pool, c: usize) -> bool {
+        !self.excludes(c) && self.matches(pool, c)
+    }
+}
+
+/// The nodes of a plan as candidates, their numbers being node indices.
+#[derive(Clone, Copy)]
+pub(crate) struct PoolCandidates<'a, F> {
+    decision: Decision<'a>,
+    mask: u32,
+    filter: F,
+}
+
+impl<F: Condition> Candidates for PoolCandidates<'_, F> {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.decision.lead.members()
+    }
+
+    #[inline(always)]
+    fn at(&self, position: usize) -> usize {
+        usize::from(self.decision.plan.members().get(position))
+    }
+
+    #[inline(always)]
+    fn fit(&self, c: usize) -> bool {
+        self.decision.memory.node(c).state().fit(self.mask) && self.filter.accepts(self.decision.pool, c)
+    }
+
+    #[inline(always)]
+    fn weight(&self, c: usize) -> u32 {
+        self.decision.memory.node(c).weight()
+    }
+}
+
+impl<F: Condition> HashCandidates for PoolCandidates<'_, F> {
+    #[inline(always)]
+    fn id_hash(&self, c: usize) -> u64 {
+        self.decision.memory.node(c).id_hash()
+    }
+
+    #[inline(always)]
+    fn in_flight(&self, c: usize) -> u64 {
+        self.decision.memory.in_flight(c)
+    }
+}
+
+impl Turns {
+    /// The next turn of a thread that takes them in blocks: doubled, up to 64, while others took turns since its last
+    /// block, halved when nobody did. Alone, a thread takes them one by one.
+    #[inline(always)]
+    fn take(&self, fetch_add: impl FnOnce(u64) -> u64) -> u64 {
+        let next = self.next.get();
+        if next != self.end.get() {
+            self.next.set(next.wrapping_add(1));
+            return next;
+        }
+        let block = self.block.get().max(1);
+        let start = fetch_add(block);
+        let alone = start == self.end.get();
+        self.block.set(if alone { (block / 2).max(1) } else { (block * 2).min(BLOCK_MAX) });
+        self.next.set(start.wrapping_add(1));
+        self.end.set(start.wrapping_add(block));
+        start
+    }
+}
