@@ -1,0 +1,240 @@
+//! Runs a scenario against the engine, comparing each expectation or writing it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use loadwise::config::{Kind, PoolConfig, Value as Native};
+use loadwise::strategy::{ConsistentHash, LeastLoad, RoundRobin, WeightedRoundRobin};
+use loadwise::{
+    ConsecutiveFailurePolicy, FailureKind, HealthTracker, Lease, Load, LoadMetric, Node, NodeSpec, Outcome, Pool,
+    Report, Request, SelectionContext, Strategy, Weighted,
+};
+use serde_json::{Value, json};
+
+#[derive(Clone, Copy)]
+pub enum Mode<'a> {
+    Write,
+    Check(&'a Path),
+}
+
+/// Runs the scenario; how many expectations there were.
+pub fn run(scenario: &mut Value, mode: Mode<'_>) -> usize {
+    let name = scenario["name"].as_str().expect("a scenario has a name").to_owned();
+    let mut expectations = 0;
+    let mut meet = |at: usize, call: &mut Value, got: Value| {
+        expectations += 1;
+        match mode {
+            Mode::Write => call["expect"] = got,
+            Mode::Check(path) => assert_eq!(call["expect"], got, "{}: {name}: call {at}: {call}", path.display()),
+        }
+    };
+    if !scenario["pool"].is_null() {
+        let pool = make_pool(&scenario["pool"]);
+        let mut held = HashMap::new();
+        for (at, call) in scenario["calls"].as_array_mut().expect("calls").iter_mut().enumerate() {
+            if let Some(got) = call_pool(&pool, &mut held, call) {
+                meet(at, call, got);
+            }
+        }
+    } else if !scenario["tracker"].is_null() {
+        let tracker = HealthTracker::<String>::new(
+            ConsecutiveFailurePolicy::builder()
+                .failure_threshold(int(&scenario["tracker"]["failure_threshold"]) as u32)
+                .recovery_successes(int(&scenario["tracker"]["recovery_successes"]) as u32)
+                .build(),
+        );
+        for (at, event) in scenario["events"].as_array_mut().expect("events").iter_mut().enumerate() {
+            let id = text(&event["id"]);
+            match event["event"].as_str() {
+                Some("success") => tracker.report_success(&id),
+                Some("failure") => tracker.report_failure(&id),
+                _ => tracker.report_outcome(&id, &Outcome::RateLimited { retry_after: None }),
+            }
+            let status = tracker.status(&id).as_str();
+            meet(at, event, json!(status));
+        }
+    } else {
+        let strategy = own_slice_strategy(scenario["select"].as_str().expect("a strategy"));
+        let mut items = read_items(&scenario["nodes"]);
+        for (at, call) in scenario["calls"].as_array_mut().expect("calls").iter_mut().enumerate() {
+            if !call["nodes"].is_null() {
+                items = read_items(&call["nodes"]);
+            }
+            let exclude: Vec<usize> =
+                call["exclude"].as_array().map(|e| e.iter().map(|i| int(i) as usize).collect()).unwrap_or_default();
+            let ctx = SelectionContext { hash_key: call["key"].as_u64(), exclude: Some(exclude), ..Default::default() };
+            let got = strategy.select(&items, &ctx);
+            meet(at, call, json!(got));
+        }
+    }
+    expectations
+}
+
+fn make_pool(config: &Value) -> Pool {
+    let config = PoolConfig::from_value(&native(config)).expect("a scenario's configuration is valid");
+    assert!(config.seed.is_some(), "a scenario is seeded");
+    Pool::builder().config(config).build().expect("a pool")
+}
+
+fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Option<Value> {
+    let node = || text(&call["node"]);
+    match call["op"].as_str().expect("a call has an op") {
+        "pick" => return Some(pick(pool, held, call)),
+        "finish" => {
+            // A pick that found no node has nothing to finish.
+            let lease = held.get(call["pick"].as_str().expect("the name of a pick"));
+            let finish = |lease: &Lease| pool.release(lease.ticket, report(&call["outcome"])).is_ok();
+            return Some(json!(lease.is_some_and(finish)));
+        }
+        "report" => return Some(json!(pool.report(&node(), report(&call["outcome"])).expect("a known node"))),
+        "report_load" => {
+            let load = Load { load: call["load"].as_f64(), remaining_ratio: call["remaining_ratio"].as_f64() };
+            pool.report_load(&node(), load).expect("a known node");
+        }
+        "set_nodes" => pool.set_nodes(specs(&call["nodes"])).expect("valid nodes"),
+        "register_batch" => drop(pool.register_batch(specs(&call["nodes"])).expect("valid nodes")),
+        "register" => drop(pool.register(spec(&call["node"])).expect("a valid node")),
+        "deregister" => pool.deregister(&node()).expect("a known node"),
+        "set_weight" => pool.set_weight(&node(), int(&call["weight"]) as u32).expect("a known node"),
+        "drain" => pool.drain(&node(), call["on"].as_bool().unwrap_or(true)).expect("a known node"),
+        "set_strategy" => {
+            let config = json!({ "strategy": call["strategy"] });
+            let config = PoolConfig::from_value(&native(&config)).expect("a valid strategy");
+            pool.set_strategy(config.strategy).expect("a strategy this pool can have");
+        }
+        "maintain" => {
+            let done = pool.maintain(int(&call["now_ns"]));
+            return Some(json!({ "rebuilt": done.rebuilt, "leases_expired": done.leases_expired }));
+        }
+        "nodes" => {
+            let shown = pool.nodes().into_iter().map(|n| {
+                json!({ "id": n.id, "weight": n.weight, "health": n.health.as_str(), "draining": n.draining, "in_flight": n.in_flight })
+            });
+            return Some(Value::Array(shown.collect()));
+        }
+        other => panic!("unknown op {other}"),
+    }
+    None
+}
+
+fn pick(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Value {
+    let key = match (call["key"].as_str(), call["key_hex"].as_str()) {
+        (Some(key), _) => Some(key.as_bytes().to_vec()),
+        (_, Some(hex)) => {
+            Some((0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex")).collect())
+        }
+        _ => None,
+    };
+    let exclude: Vec<&str> =
+        call["exclude"].as_array().map(|e| e.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
+    let require: Vec<(&str, &str)> = call["require"]
+        .as_object()
+        .map(|r| r.iter().map(|(k, v)| (k.as_str(), v.as_str().expect("text"))).collect())
+        .unwrap_or_default();
+    let mut request =
+        Request::new().exclude(&exclude).require(&require).health_mask(call["health_mask"].as_u64().unwrap_or(0) as u8);
+    request.key = key.as_deref();
+    request.now_ns = call["now_ns"].as_u64();
+    match pool.acquire(&request) {
+        Err(no_node) => json!({ "no_node": no_node.reason.as_str() }),
+        Ok(lease) => {
+            let id = pool.id_of(lease.node);
+            match call["as"].as_str() {
+                Some(name) => drop(held.insert(name.to_owned(), lease)),
+                None => pool.release(lease.ticket, Report::cancelled()).expect("an open lease"),
+            }
+            json!({ "node": id.as_str() })
+        }
+    }
+}
+
+fn report(outcome: &Value) -> Report {
+    let mut report = match outcome["kind"].as_str().expect("a kind") {
+        "success" => Report::success(),
+        "failure" => Report::failure(outcome["failure"].as_str().and_then(FailureKind::parse).unwrap_or_default()),
+        "rate_limited" => Report::rate_limited(outcome["retry_after_ns"].as_u64().map(Duration::from_nanos)),
+        _ => Report::cancelled(),
+    };
+    report.latency_ns = outcome["latency_ns"].as_u64();
+    report.now_ns = outcome["now_ns"].as_u64();
+    report
+}
+
+fn specs(nodes: &Value) -> Vec<NodeSpec> {
+    nodes.as_array().expect("a list of nodes").iter().map(spec).collect()
+}
+
+fn spec(node: &Value) -> NodeSpec {
+    let config = PoolConfig::from_value(&native(&json!({ "nodes": [node] }))).expect("a valid node");
+    config.nodes.into_iter().next().expect("one node")
+}
+
+/// JSON as the bindings hand native data over.
+fn native(value: &Value) -> Native {
+    let kind = match value {
+        Value::Null => Kind::Null,
+        Value::Bool(b) => Kind::Bool(*b),
+        Value::Number(n) => match n.as_i64() {
+            Some(i) => return Native::from(i),
+            None => return n.as_u64().map_or_else(|| Native::number(n.as_f64().unwrap_or(f64::NAN)), Native::from),
+        },
+        Value::String(s) => return Native::from(s.as_str()),
+        Value::Array(items) => Kind::List(items.iter().map(native).collect()),
+        Value::Object(map) => return Native::map(map.iter().map(|(k, v)| (k.as_str(), native(v)))),
+    };
+    Native::new(kind)
+}
+
+fn int(value: &Value) -> u64 {
+    value.as_u64().expect("a whole number")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}
+
+/// A node of a caller's own list.
+pub struct Item {
+    id: String,
+    weight: u32,
+    load: f64,
+}
+
+impl Node for Item {
+    type Id = String;
+
+    fn id(&self) -> &String {
+        &self.id
+    }
+}
+
+impl Weighted for Item {
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+}
+
+impl LoadMetric for Item {
+    fn load_score(&self) -> f64 {
+        self.load
+    }
+}
+
+fn read_items(nodes: &Value) -> Vec<Item> {
+    let item = |n: &Value| Item {
+        id: text(&n["id"]),
+        weight: n["weight"].as_u64().unwrap_or(1) as u32,
+        load: n["load"].as_f64().unwrap_or(0.0),
+    };
+    nodes.as_array().expect("a list of nodes").iter().map(item).collect()
+}
+
+fn own_slice_strategy(name: &str) -> Box<dyn Strategy<Item>> {
+    let mut strategies: BTreeMap<&str, Box<dyn Strategy<Item>>> = BTreeMap::new();
+    strategies.insert("round_robin", Box::new(RoundRobin::new()));
+    strategies.insert("weighted_round_robin", Box::new(WeightedRoundRobin::new()));
+    strategies.insert("least_load", Box::new(LeastLoad));
+    strategies.insert("ring_hash", Box::new(ConsistentHash::default()));
+    strategies.remove(name).unwrap_or_else(|| panic!("no strategy {name} over a slice here"))
+}
