@@ -276,7 +276,7 @@ impl Pool {
         let sum: u64 = weights.map(u64::from).sum();
         if sum > super::config::WEIGHT_SUM_MAX {
             let max = super::config::WEIGHT_SUM_MAX;
-            return Err(ConfigError::new(
+            return Err(ConfigError::limit(
                 "weight",
                 0,
                 format!("the sum of all weights would be {sum}, more than {max}"),
