@@ -1,1 +1,29 @@
+//! The C ABI of loadwise: conversions, handles and guards; every decision is the core's.
+//!
+//! Reading order: [`handle`] (what keeps a freed pool from being used), [`guard`] (what every export runs in), [`sized`]
+//! and [`text`] (how structs and texts come in and go out), then one file for each group of functions.
 
+#![allow(non_camel_case_types)]
+#![deny(missing_docs)]
+
+pub mod candidate;
+mod error;
+mod guard;
+mod handle;
+pub mod health;
+mod lock;
+pub mod maintain;
+pub mod node;
+pub mod nodes;
+pub mod outcome;
+pub mod own_strategy;
+pub mod pick;
+pub mod pool;
+pub mod report;
+pub mod request;
+pub mod select;
+mod sized;
+pub mod status;
+pub mod strategy;
+pub mod text;
+pub mod version;

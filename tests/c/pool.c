@@ -300,14 +300,22 @@ static void nodes_come_and_go(void)
 
     OK(lw_pool_deregister(pool, str("a")));
     STATUS(LW_ERR_UNKNOWN_NODE, lw_pool_deregister(pool, str("a")));
+    OK(lw_node_address(pool, pick.node, pick.generation, text, sizeof text, NULL));
+    CHECK(!strcmp(text, "a"));
+    lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
+    OK(lw_pick_finish(&pick, &success));
+
+    /* Once its place is another's, a node is unknown. */
+    lw_node_spec other = LW_NODE_SPEC_INIT;
+    other.id = str("c");
+    OK(lw_pool_register(pool, &other, &places[0]));
+    CHECK(places[0].node == pick.node && places[0].generation != pick.generation);
     STATUS(LW_ERR_UNKNOWN_NODE, lw_node_id(pool, pick.node, pick.generation, text, sizeof text, NULL));
     STATUS(LW_ERR_UNKNOWN_NODE, lw_node_address(pool, pick.node, pick.generation, text, sizeof text, NULL));
     STATUS(LW_ERR_UNKNOWN_NODE, lw_node_name(pool, pick.node, pick.generation, text, sizeof text, NULL));
     STATUS(LW_ERR_UNKNOWN_NODE, lw_node_set_user_data(pool, pick.node, pick.generation, 1));
     uint64_t data;
     STATUS(LW_ERR_UNKNOWN_NODE, lw_node_user_data(pool, pick.node, pick.generation, &data));
-    lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
-    OK(lw_pick_finish(&pick, &success));
 
     OK(lw_pool_set_nodes(pool, specs, 1));
     OK(lw_pool_len(pool, &len));

@@ -1,0 +1,271 @@
+//! Handles: numbers that stand for objects and can be wrong in every way without harm.
+//!
+//! A handle is generation (32 bits), type (8), slot (16). `LIVE[slot]` is the handle that the slot stands for now, or 0.
+//! Each thread keeps its own reference to the objects it has used:
+//!
+//! ```text
+//! use:   entry = mine[slot]; entry.handle == h and LIVE[slot] == h → entry's object   no lock, no shared write
+//!        else lock the table, take a reference, keep it
+//! free:  LIVE[slot] := 0, take the table's reference away, count the free
+//! entry: frees counted differ from those seen → drop the references to what was freed
+//! ```
+//!
+//! So a call that is under way in one thread keeps its object alive while another thread frees it, and a callback may free
+//! the pool that called it: within a call, references are only set aside, and dropped before the next.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Fail;
+use crate::health::Health;
+use crate::lock::TableLock;
+use crate::pool::PoolObject;
+use crate::select::Selector;
+use crate::status;
+
+const PAGE: usize = 128;
+const PAGES: usize = 64;
+const SLOTS: usize = PAGES * PAGE;
+
+/// What a handle can stand for.
+pub(crate) enum Object {
+    Pool(PoolObject),
+    Health(Health),
+    Selector(Selector),
+}
+
+/// One type of object.
+pub(crate) trait Kind: Sized {
+    const CODE: u64;
+    const NAME: &'static str;
+    fn of(object: &Object) -> Option<&Self>;
+    fn into_object(self) -> Object;
+}
+
+static LIVE: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
+/// How many objects were freed.
+static FREED: AtomicU64 = AtomicU64::new(0);
+
+/// The table's own references, and the last generation of each slot. Changed under [`TableLock`].
+struct Table {
+    objects: Vec<Option<Arc<Object>>>,
+    generations: Vec<u32>,
+    /// Where generations begin: random, so that small numbers and other programs' handles are none of ours.
+    first: u32,
+}
+
+struct Locked(std::cell::UnsafeCell<Option<Table>>);
+
+// SAFETY: the content is reached through `with_table` alone, which holds the table's lock.
+unsafe impl Sync for Locked {}
+
+static TABLE: Locked = Locked(std::cell::UnsafeCell::new(None));
+
+/// Calls `f` with the table, under its lock. `f` must not run code of others: no drop of an object, no callback.
+fn with_table<R>(f: impl FnOnce(&mut Table) -> R) -> R {
+    let _lock = TableLock::acquire();
+    // SAFETY: the lock makes this the only reference; `f` cannot come back here, since it runs nobody else's code.
+    let table = unsafe { &mut *TABLE.0.get() };
+    f(table.get_or_insert_with(|| Table {
+        objects: Vec::new(),
+        generations: Vec::new(),
+        first: (RandomState::new().hash_one(0_u64) as u32) | 1,
+    }))
+}
+
+fn slot_of(handle: u64) -> usize {
+    (handle & 0xFFFF) as usize
+}
+
+/// Gives an object a handle.
+pub(crate) fn insert<T: Kind>(object: T) -> Result<u64, Fail> {
+    let object = Arc::new(object.into_object());
+    with_table(|table| {
+        let slot = match table.objects.iter().position(Option::is_none) {
+            Some(free) => free,
+            None if table.objects.len() < SLOTS => {
+                table.objects.push(None);
+                table.generations.push(table.first);
+                table.objects.len() - 1
+            }
+            None => return Err(Fail::explained(status::LIMIT, format!("more than {SLOTS} handles"))),
+        };
+        let generation = table.generations[slot].wrapping_add(1).max(1);
+        table.generations[slot] = generation;
+        table.objects[slot] = Some(object);
+        let handle = u64::from(generation) << 32 | T::CODE << 16 | slot as u64;
+        // Release pairs with the acquire of whoever uses the handle.
+        LIVE[slot].store(handle, Ordering::Release);
+        Ok(handle)
+    })
+}
+
+/// Ends a handle. The object goes when the last call that uses it has ended.
+pub(crate) fn remove<T: Kind>(handle: u64) -> Result<(), Fail> {
+    let object = with_table(|table| {
+        let slot = checked_slot::<T>(table, handle)?;
+        LIVE[slot].store(0, Ordering::Release);
+        FREED.fetch_add(1, Ordering::Release);
+        Ok::<_, Fail>(table.objects[slot].take())
+    })?;
+    drop(object);
+    let _ = CACHE.try_with(|cache| {
+        let _call = cache.enter();
+    });
+    Ok(())
+}
+
+/// Calls `f` with the object of a handle, which lives until `f` returns.
+#[inline(always)]
+pub(crate) fn with<T: Kind, R>(handle: u64, f: impl FnOnce(&T) -> Result<R, Fail>) -> Result<R, Fail> {
+    let mut owned = None;
+    let mut call = None;
+    let found = CACHE.try_with(|cache| {
+        call = Some(cache.enter());
+        cache.find::<T>(handle)
+    });
+    let object: *const Object = match found {
+        Ok(object) => object?,
+        // The thread is being torn down and keeps nothing any more.
+        Err(_) => Arc::as_ptr(owned.insert(look_up::<T>(handle)?)),
+    };
+    // SAFETY: a reference to the object is held, by `owned` or by this thread's cache, which drops none before `call` ends.
+    let object = unsafe { &*object };
+    let result = f(T::of(object).ok_or(Fail::Status(status::INVALID_HANDLE))?);
+    drop(call);
+    result
+}
+
+/// A reference from the table.
+#[cold]
+fn look_up<T: Kind>(handle: u64) -> Result<Arc<Object>, Fail> {
+    with_table(|table| {
+        let slot = checked_slot::<T>(table, handle)?;
+        table.objects[slot].clone().ok_or(Fail::Status(status::CLOSED))
+    })
+}
+
+/// The slot of a live handle of this type; else what is wrong with it.
+fn checked_slot<T: Kind>(table: &Table, handle: u64) -> Result<usize, Fail> {
+    let (slot, generation) = (slot_of(handle), (handle >> 32) as u32);
+    let invalid = || Fail::explained(status::INVALID_HANDLE, format!("not a handle of a {}", T::NAME));
+    let last = *table.generations.get(slot).ok_or_else(invalid)?;
+    let given = generation.wrapping_sub(table.first);
+    if (handle >> 16) & 0xFFFF != T::CODE || given == 0 || given > last.wrapping_sub(table.first) {
+        return Err(invalid());
+    }
+    if LIVE[slot].load(Ordering::Acquire) == handle {
+        Ok(slot)
+    } else {
+        Err(Fail::explained(status::CLOSED, format!("the {} was freed", T::NAME)))
+    }
+}
+
+/// One thread's references.
+struct Cache {
+    pages: [OnceCell<Box<[Entry; PAGE]>>; PAGES],
+    /// Calls under way in this thread: callbacks may call again.
+    depth: Cell<u32>,
+    /// The frees that this cache has seen.
+    freed: Cell<u64>,
+    /// References that calls under way may still use.
+    set_aside: RefCell<Vec<Arc<Object>>>,
+}
+
+struct Entry {
+    handle: Cell<u64>,
+    object: Cell<Option<Arc<Object>>>,
+    /// Where `object` points.
+    pointer: Cell<*const Object>,
+}
+
+thread_local! {
+    static CACHE: Cache = const {
+        Cache {
+            pages: [const { OnceCell::new() }; PAGES],
+            depth: Cell::new(0),
+            freed: Cell::new(0),
+            set_aside: RefCell::new(Vec::new()),
+        }
+    };
+}
+
+/// A call under way in this thread.
+struct Call(*const Cell<u32>);
+
+impl Drop for Call {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: points into the thread's cache, which outlives every call of the thread.
+        let depth = unsafe { &*self.0 };
+        depth.set(depth.get() - 1);
+    }
+}
+
+impl Cache {
+    /// Begins a call; the outermost one first drops what was freed.
+    #[inline(always)]
+    fn enter(&self) -> Call {
+        let depth = self.depth.get();
+        if depth == 0 && self.freed.get() != FREED.load(Ordering::Acquire) {
+            self.sweep();
+        }
+        self.depth.set(depth + 1);
+        Call(&raw const self.depth)
+    }
+
+    #[cold]
+    fn sweep(&self) {
+        self.freed.set(FREED.load(Ordering::Acquire));
+        let mut dropped = self.set_aside.take();
+        for page in self.pages.iter().filter_map(OnceCell::get) {
+            for entry in page.iter() {
+                let handle = entry.handle.get();
+                if handle != 0 && LIVE[slot_of(handle)].load(Ordering::Acquire) != handle {
+                    entry.handle.set(0);
+                    dropped.extend(entry.object.take());
+                }
+            }
+        }
+        // Their drops may run callbacks that call the library: the cache is in order again before.
+        drop(dropped);
+    }
+
+    #[inline(always)]
+    fn find<T: Kind>(&self, handle: u64) -> Result<*const Object, Fail> {
+        let slot = slot_of(handle) % SLOTS;
+        if let Some(page) = self.pages[slot / PAGE].get() {
+            let entry = &page[slot % PAGE];
+            if entry.handle.get() == handle
+                && LIVE[slot].load(Ordering::Acquire) == handle
+                && (handle >> 16) & 0xFFFF == T::CODE
+            {
+                return Ok(entry.pointer.get());
+            }
+        }
+        self.fill::<T>(handle)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill<T: Kind>(&self, handle: u64) -> Result<*const Object, Fail> {
+        let object = look_up::<T>(handle)?;
+        let pointer = Arc::as_ptr(&object);
+        let slot = slot_of(handle);
+        let entry = &self.pages[slot / PAGE].get_or_init(|| Box::new([const { Entry::new() }; PAGE]))[slot % PAGE];
+        entry.handle.set(handle);
+        entry.pointer.set(pointer);
+        if let Some(old) = entry.object.replace(Some(object)) {
+            self.set_aside.borrow_mut().push(old);
+        }
+        Ok(pointer)
+    }
+}
+
+impl Entry {
+    const fn new() -> Self {
+        Self { handle: Cell::new(0), object: Cell::new(None), pointer: Cell::new(std::ptr::null()) }
+    }
+}

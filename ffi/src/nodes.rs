@@ -1,0 +1,234 @@
+//! Who is a member: as a whole set, or one by one.
+
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+
+use loadwise::{ConfigError, Error, NodeSpec};
+
+use crate::error::Fail;
+use crate::guard::guard;
+use crate::node::{lw_node_ref, lw_node_status};
+use crate::pool::{self, lw_pool};
+use crate::request::lw_label;
+use crate::sized::{self, Versioned, present};
+use crate::status::{BUFFER_TOO_SMALL, INVALID_ARGUMENT, NULL_ARGUMENT, STRUCT_SIZE, lw_status};
+use crate::text::{array, lw_str, put};
+
+/// A node as its user describes it. Begin with `LW_NODE_SPEC_INIT`, which has weight 1.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct lw_node_spec {
+    /// `sizeof(lw_node_spec)`; in an array, the same in each.
+    pub struct_size: u32,
+    /// Twice the weight takes twice the traffic; 0 takes no new picks.
+    pub weight: u32,
+    /// Unique in the pool, 1 to 255 bytes of UTF-8. What is known of a node belongs to its id.
+    pub id: lw_str,
+    /// What the host connects to, at most 255 bytes. Empty: the id.
+    pub address: lw_str,
+    /// For people, at most 255 bytes. May be empty.
+    pub name: lw_str,
+    /// For requests that require them.
+    pub labels: *const lw_label,
+    /// How many.
+    pub labels_len: usize,
+    /// The host's own number, returned with each pick.
+    pub user_data: u64,
+}
+
+// SAFETY: begins with struct_size; integers and raw pointers only.
+unsafe impl Versioned for lw_node_spec {}
+
+impl lw_node_spec {
+    /// # Safety
+    /// All that it points to is readable.
+    unsafe fn read(&self) -> Result<NodeSpec, Fail> {
+        // SAFETY: as the caller promises.
+        let (id, address, name, labels) = unsafe {
+            (self.id.text()?, self.address.text()?, self.name.text()?, array(self.labels, self.labels_len)?)
+        };
+        let mut read = BTreeMap::new();
+        for label in labels {
+            // SAFETY: as the caller promises.
+            let (key, value) = unsafe { (label.key.text()?, label.value.text()?) };
+            if read.insert(key.to_owned(), value.to_owned()).is_some() {
+                let error = ConfigError::new("labels", 0, format!("{key:?} is there twice"));
+                return Err(Error::Config(error).into());
+            }
+        }
+        let address = if address.is_empty() { id } else { address };
+        let spec = NodeSpec::new(id).address(address).name(name).weight(self.weight).user_data(self.user_data);
+        Ok(NodeSpec { labels: read, ..spec })
+    }
+}
+
+/// # Safety
+/// `nodes` points to `len` structs of the first one's `struct_size`.
+unsafe fn read_all(nodes: *const lw_node_spec, len: usize) -> Result<Vec<NodeSpec>, Fail> {
+    if len == 0 {
+        return Ok(Vec::new());
+    }
+    present(nodes)?;
+    // SAFETY: every struct begins with its size.
+    let size = unsafe { nodes.cast::<u32>().read() } as usize;
+    if size == 0 || len > isize::MAX as usize / size {
+        return Err(Fail::Status(if size == 0 { STRUCT_SIZE } else { INVALID_ARGUMENT }));
+    }
+    (0..len)
+        .map(|i| {
+            let mut copy = MaybeUninit::uninit();
+            // SAFETY: within the array, as the caller promises.
+            unsafe {
+                let node: *const lw_node_spec = nodes.byte_add(i * size);
+                let spec = sized::input(node, &mut copy)?;
+                if spec.struct_size as usize != size {
+                    return Err(Fail::explained(STRUCT_SIZE, format!("struct_size differs in nodes[{i}]")));
+                }
+                spec.read()
+            }
+        })
+        .collect()
+}
+
+/// Replaces all nodes. Those whose ids stay keep what is known of them: in flight, health, averages. All or none.
+///
+/// Errors: `LW_ERR_CONFIG` for a duplicate or over-long id; `LW_ERR_LIMIT` for too many nodes or labels, or weights that
+/// add up to more than 4294967295. `lw_last_error` names the node.
+///
+/// # Safety
+/// `nodes` points to `len` structs, and all they point to is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_set_nodes(pool: lw_pool, nodes: *const lw_node_spec, len: usize) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let specs = unsafe { read_all(nodes, len)? };
+        pool::with(pool, |p| Ok(p.set_nodes(specs)?))
+    })
+}
+
+/// Adds a node. Its place into `*added`, which may be NULL.
+///
+/// Errors: `LW_ERR_DUPLICATE_NODE`; else as `lw_pool_set_nodes`.
+///
+/// # Safety
+/// `node` and all it points to is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_register(
+    pool: lw_pool,
+    node: *const lw_node_spec,
+    added: *mut lw_node_ref,
+) -> lw_status {
+    // SAFETY: as the caller promises.
+    unsafe { lw_pool_register_batch(pool, node, 1, added) }
+}
+
+/// Adds nodes, all or none. Their places into `added[0]` to `added[len - 1]`; `added` may be NULL.
+///
+/// Errors: as `lw_pool_register`.
+///
+/// # Safety
+/// `nodes` points to `len` structs, and all they point to is readable; `added` has room for `len`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_register_batch(
+    pool: lw_pool,
+    nodes: *const lw_node_spec,
+    len: usize,
+    added: *mut lw_node_ref,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let specs = unsafe { read_all(nodes, len)? };
+        let places = pool::with(pool, |p| Ok(p.register_batch(specs)?))?;
+        if !added.is_null() {
+            for (i, place) in places.into_iter().enumerate() {
+                // SAFETY: there is room for as many as were given.
+                unsafe { put(added.add(i), place.into()) };
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Takes a node out. Picks that are under way on it end as usual.
+///
+/// Errors: `LW_ERR_UNKNOWN_NODE`.
+///
+/// # Safety
+/// `id` is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_deregister(pool: lw_pool, id: lw_str) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let id = unsafe { id.text()? };
+        pool::with(pool, |p| Ok(p.deregister(id)?))
+    })
+}
+
+/// Begins (`on` not 0) or ends draining: a draining node takes no new picks, and those under way end as usual.
+///
+/// Errors: `LW_ERR_UNKNOWN_NODE`.
+///
+/// # Safety
+/// `id` is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_drain(pool: lw_pool, id: lw_str, on: u32) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let id = unsafe { id.text()? };
+        pool::with(pool, |p| Ok(p.drain(id, on != 0)?))
+    })
+}
+
+/// Changes a node's weight; 0 takes no new picks.
+///
+/// Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_LIMIT` if all weights add up to more than 4294967295.
+///
+/// # Safety
+/// `id` is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_set_weight(pool: lw_pool, id: lw_str, weight: u32) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let id = unsafe { id.text()? };
+        pool::with(pool, |p| Ok(p.set_weight(id, weight)?))
+    })
+}
+
+/// Describes all nodes in declared order, into `nodes[0]` to `nodes[*len - 1]`; `nodes[0].struct_size` is to be set, and the
+/// others follow at that distance. How many there are into `*len`, which is also set with `LW_ERR_BUFFER_TOO_SMALL`. With
+/// `nodes` NULL and `capacity` 0, tells how many there are. Does what is due first, as `lw_pool_maintain`.
+///
+/// # Safety
+/// `nodes` has room for `capacity` structs of its `struct_size`; `len` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_nodes(
+    pool: lw_pool,
+    nodes: *mut lw_node_status,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        present(len)?;
+        if nodes.is_null() && capacity != 0 {
+            return Err(Fail::Status(NULL_ARGUMENT));
+        }
+        // SAFETY: as the caller promises.
+        let first = if capacity == 0 { None } else { Some(unsafe { sized::output(nodes)? }) };
+        let size = first.map_or(size_of::<lw_node_status>(), |out| out.size());
+        let described = pool::with(pool, |p| Ok(p.nodes()))?;
+        // SAFETY: as the caller promises.
+        unsafe { put(len, described.len()) };
+        if described.len() > capacity {
+            return if nodes.is_null() { Ok(()) } else { Err(Fail::Status(BUFFER_TOO_SMALL)) };
+        }
+        for (i, node) in described.iter().enumerate() {
+            // SAFETY: within the room that the caller gave, each of the size that the first one names.
+            unsafe {
+                let place = nodes.byte_add(i * size);
+                place.cast::<u32>().write(size as u32);
+                sized::output_sized(place, size).write(node.into());
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,159 @@
+//! The hot path: pick and finish. No lock, no allocation.
+
+use std::sync::atomic::Ordering;
+
+use loadwise::{NoNode, NodeRef, Request, Ticket};
+
+use crate::error::Fail;
+use crate::guard::guard;
+use crate::handle;
+use crate::outcome::{self, lw_outcome};
+use crate::own_strategy::with_key;
+use crate::pool::{PoolObject, lw_pool};
+use crate::request::{self, lw_request};
+use crate::sized::{self, Versioned};
+use crate::status::{CLOSED, STALE_TICKET, lw_status};
+
+/// A predicate or an own strategy failed on the way; its candidates were left out.
+pub const LW_PICK_CALLBACK_FAILED: u32 = 1;
+
+/// A decision. Plain numbers, free to be copied; finishing one copy finishes all.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct lw_pick {
+    /// `sizeof(lw_pick)`, set by the caller before the pick.
+    pub struct_size: u32,
+    /// Sum of `LW_PICK_CALLBACK_FAILED` or 0.
+    pub flags: u32,
+    /// The pool that was picked from.
+    pub pool: lw_pool,
+    /// To be finished, or its node stays busy. Below 2^53. 0: nothing to be finished, from `lw_pool_choose`.
+    pub ticket: u64,
+    /// The node's place in its pool.
+    pub node: u32,
+    /// Which of the nodes that had this place.
+    pub generation: u32,
+    /// The host's own number of the node.
+    pub user_data: u64,
+}
+
+// SAFETY: begins with struct_size; integers only.
+unsafe impl Versioned for lw_pick {}
+
+pub(crate) fn flags(callback_failed: bool) -> u32 {
+    if callback_failed { LW_PICK_CALLBACK_FAILED } else { 0 }
+}
+
+/// Chooses a node and counts it in flight until the pick is finished. No lock, no allocation. `request` may be NULL: it asks
+/// for nothing.
+///
+/// Returns `LW_OK`, or one of `LW_NO_NODE_*` (see `lw_last_no_node`), with `*pick` as it was.
+///
+/// # Safety
+/// `request` and all it points to is readable; `pick` points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_pick(pool: lw_pool, request: *const lw_request, pick: *mut lw_pick) -> lw_status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        decide(pool, request, pick, |p, request| {
+            let lease = p.pool.acquire(request)?;
+            Ok((lease.ticket.as_u64(), lease.node, lease.callback_failed))
+        })
+    }
+}
+
+/// Chooses a node as the next pick would, and counts nothing: for hosts that keep their own account of what is in flight.
+/// The pick has ticket 0 and need not be finished. Else as `lw_pool_pick`.
+///
+/// # Safety
+/// As `lw_pool_pick`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_choose(pool: lw_pool, request: *const lw_request, pick: *mut lw_pick) -> lw_status {
+    // SAFETY: as the caller promises.
+    unsafe { decide(pool, request, pick, |p, request| Ok((0, p.pool.choose(request)?, false))) }
+}
+
+/// One decision, by `decision`: its ticket, its node, and whether a callback failed.
+#[inline(always)]
+unsafe fn decide(
+    pool: lw_pool,
+    request: *const lw_request,
+    pick: *mut lw_pick,
+    decision: impl Fn(&PoolObject, &Request<'_>) -> Result<(u64, NodeRef, bool), NoNode>,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let out = unsafe { sized::output(pick)? };
+        handle::with(pool, |p: &PoolObject| {
+            // SAFETY: as the caller promises.
+            let picked = unsafe {
+                request::with(request, |request, failed| {
+                    // Relaxed: a callback that was just set may miss the key of a pick that is under way.
+                    let decided = if p.has_own_strategy.load(Ordering::Relaxed) {
+                        with_key(request.key, || decision(p, request))
+                    } else {
+                        decision(p, request)
+                    };
+                    let (ticket, node, callback_failed) = decided
+                        .map_err(|n| NoNode { callback_failed: n.callback_failed | failed.get(), ..n })?;
+                    Ok(lw_pick {
+                        struct_size: size_of::<lw_pick>() as u32,
+                        flags: flags(callback_failed | failed.get()),
+                        pool,
+                        ticket,
+                        node: node.index,
+                        generation: node.generation,
+                        user_data: p.pool.user_data_of(node),
+                    })
+                })?
+            };
+            out.write(picked);
+            Ok(())
+        })
+    })
+}
+
+/// Ends a pick: in flight falls, and the outcome is learned from. Once only, from any thread of the process that picked.
+///
+/// Errors: `LW_ERR_STALE_TICKET` if it was finished before, timed out, was taken before a fork, or its pool was freed;
+/// `LW_ERR_INVALID_TICKET` if it never was a ticket of this pool. Nothing is changed then.
+///
+/// # Safety
+/// `pick` and `outcome` point to structs of their `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pick_finish(pick: *const lw_pick, outcome: *const lw_outcome) -> lw_status {
+    guard(|| {
+        let mut copy = std::mem::MaybeUninit::uninit();
+        // SAFETY: as the caller promises.
+        let pick = unsafe { sized::input(pick, &mut copy)? };
+        // SAFETY: as the caller promises.
+        unsafe { release(pick.pool, pick.ticket, outcome) }
+    })
+}
+
+/// Ends a pick by its ticket alone, as `lw_pick_finish`.
+///
+/// # Safety
+/// `outcome` points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_status {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { release(pool, ticket, outcome) })
+}
+
+#[inline(always)]
+unsafe fn release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> Result<(), Fail> {
+    // SAFETY: as the caller promises.
+    let report = unsafe { outcome::read(outcome)? };
+    let released = handle::with(pool, |p: &PoolObject| Ok(p.pool.release(Ticket::from_u64(ticket), report)?));
+    released.map_err(void_if_closed)
+}
+
+/// A ticket is void after its pool is freed.
+#[cold]
+pub(crate) fn void_if_closed(fail: Fail) -> Fail {
+    match fail.status() {
+        CLOSED => Fail::explained(STALE_TICKET, "stale ticket: its pool was freed"),
+        _ => fail,
+    }
+}

@@ -1,0 +1,88 @@
+//! Pools: made, asked for their strategy and size, freed.
+
+use std::ffi::c_char;
+use std::sync::atomic::AtomicBool;
+
+use loadwise::{Pool, config::PoolConfig};
+
+use crate::error::Fail;
+use crate::guard::guard;
+use crate::handle::{self, Kind, Object};
+use crate::sized::present;
+use crate::status::lw_status;
+use crate::text::{array, put};
+
+/// A pool. 0 is none.
+pub type lw_pool = u64;
+
+pub(crate) struct PoolObject {
+    pub(crate) pool: Pool,
+    /// Whether a callback may want to know the request's key.
+    pub(crate) has_own_strategy: AtomicBool,
+}
+
+impl Kind for PoolObject {
+    const CODE: u64 = 1;
+    const NAME: &'static str = "pool";
+
+    #[inline(always)]
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::Pool(pool) => Some(pool),
+            _ => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Pool(self)
+    }
+}
+
+/// Makes a pool from YAML or JSON text of `len` bytes: see docs/configuration.md. `{}` is a pool without nodes.
+///
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line.
+///
+/// # Safety
+/// `config` has `len` bytes, `pool` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_new(config: *const c_char, len: usize, pool: *mut lw_pool) -> lw_status {
+    guard(|| {
+        present(pool)?;
+        present(config)?;
+        // SAFETY: as the caller promises.
+        let config = PoolConfig::from_bytes(unsafe { array(config.cast::<u8>(), len)? })?;
+        let made = Pool::builder().config(config).build()?;
+        let handle = handle::insert(PoolObject { pool: made, has_own_strategy: AtomicBool::new(false) })?;
+        // SAFETY: as the caller promises.
+        unsafe { put(pool, handle) };
+        Ok(())
+    })
+}
+
+/// Frees a pool. Its open tickets are void: releasing one is `LW_ERR_STALE_TICKET`. Other threads may be using the pool:
+/// their calls end as usual, and every later one is `LW_ERR_CLOSED`. A thread that has used the pool lets go of its memory
+/// with its next call of any function on a handle, or when it ends.
+#[unsafe(no_mangle)]
+pub extern "C" fn lw_pool_free(pool: lw_pool) -> lw_status {
+    guard(|| handle::remove::<PoolObject>(pool))
+}
+
+/// How many nodes the pool has.
+///
+/// # Safety
+/// `len` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_len(pool: lw_pool, len: *mut usize) -> lw_status {
+    guard(|| {
+        present(len)?;
+        let nodes = with(pool, |p| Ok(p.len()))?;
+        // SAFETY: as the caller promises.
+        unsafe { put(len, nodes) };
+        Ok(())
+    })
+}
+
+/// Calls `f` with the pool of a handle.
+pub(crate) fn with<R>(pool: lw_pool, f: impl FnOnce(&Pool) -> Result<R, Fail>) -> Result<R, Fail> {
+    handle::with(pool, |p: &PoolObject| f(&p.pool))
+}
