@@ -25,7 +25,10 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 fn next_incarnation(word: &AtomicU64) -> u64 {
     let mine = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     // Two threads of a child may come here at once; the first number stays.
-    word.compare_exchange(0, mine, Ordering::AcqRel, Ordering::Acquire).unwrap_or_else(|first| first).max(mine.min(1))
+    match word.compare_exchange(0, mine, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => mine,
+        Err(first) => first,
+    }
 }
 
 /// The word that a fork zeroes.
