@@ -252,7 +252,7 @@ impl Pool {
     /// `count` indices that no node has and nothing is in flight on.
     fn free_indices(&self, count: usize) -> Result<Vec<usize>, Error> {
         let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
-        let retired = (0..used).filter(|&i| !self.memory.node(i).state().is_member() && self.memory.in_flight(i) == 0);
+        let retired = (0..used).filter(|&i| !self.memory.node(i).state().is_member() && self.memory.is_settled(i));
         let mut free: Vec<usize> = retired.chain(used..self.memory.nodes_max()).take(count).collect();
         if free.len() < count {
             return Err(self

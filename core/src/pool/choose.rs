@@ -1,11 +1,11 @@
 //! From a plan to a node: each rule of a pool in a few lines over the candidates.
 //!
-//! A rule is a type, so that the whole way from request to lease is compiled for it alone; later steps of a chain, and
+//! A rule is a type, so that the usual way from request to lease is compiled for it alone; later steps of a chain, and
 //! requests with conditions beside health, go by number.
 
 use std::cmp::Ordering as Order;
 
-use super::decision::{Condition, Decision, PoolCandidates};
+use super::decision::{Any, Condition, Decision, PoolCandidates};
 use crate::plan::ketama;
 use crate::plan::reciprocal::modulo;
 use crate::plan::step::Step;
@@ -13,20 +13,38 @@ use crate::state::layout::plan_word::{
     CYCLE_PHASE, CYCLE_RECIPROCAL, SCHEDULE_LEN, SCHEDULE_PHASE, SCHEDULE_RECIPROCAL, TABLE_SIZE, WEIGHT_SUM,
 };
 use crate::strategy::candidates::{Alias, Candidates, Uniform};
-use crate::strategy::draw::{Scan, draw_fit, scan_fit};
+use crate::strategy::draw::{Scan, draw_fit, draw_once, scan_fit};
 use crate::strategy::hashing::{Bound, scan};
 use crate::strategy::ring_hash::{self, RingTable};
-use crate::strategy::{
-    compare_loads, least, maglev, most_available, rendezvous, round_robin, two_choices, weighted_round_robin,
-};
+use crate::strategy::{compare_loads, least, maglev, most_available, round_robin, two_choices, weighted_round_robin};
 use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::rng::Draws;
 
 /// Up to this many nodes `least_request` compares all.
 const SCAN_MAX: usize = 16;
 
-/// A rule with its parameter (see [`Step`]) over the candidates of a decision.
+/// A rule over the candidates of a decision.
 pub(crate) trait Rule {
-    fn choose<F: Condition>(d: Decision<'_>, parameter: f64, view: PoolCandidates<'_, F>) -> Option<usize>;
+    /// The turn that a decision uses up, or where its draws begin. `whole`: there are no conditions beside health.
+    #[inline(always)]
+    fn number(d: Decision<'_>, _whole: bool) -> u64 {
+        d.draws_from()
+    }
+
+    /// What [`choose`](Self::choose) chooses for a request without conditions where nothing is out of the ordinary, in
+    /// few instructions and without a call; `None`: that has to be asked, with the same number.
+    #[inline(always)]
+    fn at_once(_d: Decision<'_>, _number: u64) -> Option<usize> {
+        None
+    }
+
+    /// The rule with its parameter (see [`Step`]).
+    fn choose<F: Condition>(
+        d: Decision<'_>,
+        number: u64,
+        parameter: f64,
+        view: PoolCandidates<'_, F>,
+    ) -> Option<usize>;
 }
 
 /// Calls `$f::<R>($args)` with the type of a rule's number.
@@ -56,7 +74,7 @@ macro_rules! by_rule {
 }
 pub(crate) use by_rule;
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
     /// The chain from step `from` on.
     pub(crate) fn chain<F: Condition>(self, from: usize, view: PoolCandidates<'_, F>) -> Option<usize> {
         (from..self.lead.steps()).find_map(|i| {
@@ -67,41 +85,25 @@ impl Decision<'_> {
 
     #[inline(never)]
     fn apply<R: Rule>(self, parameter: f64, view: PoolCandidates<'_, impl Condition>) -> Option<usize> {
-        R::choose(self, parameter, view)
+        R::choose(self, R::number(self, view.is_whole()), parameter, view)
     }
 
     /// The fit members alike.
     #[inline(always)]
-    fn evenly(self) -> Uniform<impl Fn(usize) -> usize + Copy> {
+    fn evenly(self) -> Uniform<impl Fn(usize) -> usize + Copy + 'a> {
         let fit = self.plan.fit();
         Uniform(self.lead.fit(), move |i| usize::from(fit.get(i)))
     }
 
     /// The fit members by weight.
     #[inline(always)]
-    fn by_weight(self) -> Alias<impl Fn(usize) -> u64 + Copy> {
+    fn by_weight(self) -> Alias<impl Fn(usize) -> u64 + Copy + 'a> {
         let plan = self.plan;
         Alias(self.lead.fit(), move |i| plan.alias(i))
     }
 
-    /// For a plan that was built when nobody was fit: whoever is by now.
-    #[inline(always)]
-    fn nobody_was_fit(self, view: impl Candidates) -> Option<usize> {
-        self.drawing(|draws| {
-            let (chosen, rest) = scan_fit(view, draws.clone(), Scan::Evenly, None);
-            *draws = rest;
-            chosen
-        })
-    }
-
-    #[inline(always)]
-    fn draw_by_weight(self, view: impl Candidates) -> Option<usize> {
-        self.drawing(|draws| draw_fit(view, self.by_weight(), draws, Scan::ByWeight))
-    }
-
-    #[inline(always)]
-    fn two_by_weight(self, view: impl Candidates, better: impl Fn(usize, usize) -> bool) -> Option<usize> {
-        self.drawing(|draws| two_choices::choose(view, self.by_weight(), draws, Scan::ByWeight, better))
+    fn draw_by_weight(self, start: u64, view: impl Candidates) -> Option<usize> {
+        self.drawing(start, |draws| draw_fit(view, self.by_weight(), draws, Scan::ByWeight))
     }
 
     #[inline(always)]
@@ -112,14 +114,30 @@ impl Decision<'_> {
             weight_sum: self.plan.word(WEIGHT_SUM),
         })
     }
+
+    /// Hash rules draw for requests without a key.
+    #[inline(always)]
+    fn number_of_key(self) -> u64 {
+        if self.request.key.is_some() { 0 } else { self.draws_from() }
+    }
+
+    /// The key of a request whose first owner may take it whatever its load.
+    #[inline(always)]
+    fn unbounded_key(self) -> Option<&'a [u8]> {
+        if self.plan.parameter(0) >= 1.0 { None } else { self.request.key }
+    }
 }
 
 pub(crate) struct Random;
 
 impl Rule for Random {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        d.drawing(|draws| draw_fit(view, d.evenly(), draws, Scan::Evenly))
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        draw_once(d.candidates(Any), d.evenly(), Draws::resume(start))
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        d.drawing(start, |draws| draw_fit(view, d.evenly(), draws, Scan::Evenly))
     }
 }
 
@@ -127,40 +145,80 @@ pub(crate) struct WeightedRandom;
 
 impl Rule for WeightedRandom {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        d.draw_by_weight(view)
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        draw_once(d.candidates(Any), d.by_weight(), Draws::resume(start))
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        d.draw_by_weight(start, view)
     }
 }
 
 pub(crate) struct RoundRobin;
 
+impl RoundRobin {
+    #[inline(always)]
+    fn candidate(d: Decision<'_>, turn: u64) -> usize {
+        let turn = turn.wrapping_add(d.plan.word(CYCLE_PHASE));
+        usize::from(d.plan.fit().get(modulo(turn, d.lead.fit() as u64, d.plan.word(CYCLE_RECIPROCAL)) as usize))
+    }
+}
+
 impl Rule for RoundRobin {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let n = d.lead.fit();
-        if n == 0 {
-            return d.nobody_was_fit(view);
+    fn number(d: Decision<'_>, _: bool) -> u64 {
+        if d.lead.fit() == 0 { d.draws_from() } else { d.turn() }
+    }
+
+    #[inline(always)]
+    fn at_once(d: Decision<'_>, turn: u64) -> Option<usize> {
+        let c = Self::candidate(d, turn);
+        (d.lead.fit() != 0 && d.candidates(Any).fit(c)).then_some(c)
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, turn: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        if d.lead.fit() == 0 {
+            // The plan was built when nobody was fit: whoever is by now.
+            return d.drawing(turn, |draws| scan_fit(view, draws, Scan::Evenly, None));
         }
-        let turn = d.turn();
-        let at = modulo(turn.wrapping_add(d.plan.word(CYCLE_PHASE)), n as u64, d.plan.word(CYCLE_RECIPROCAL));
-        round_robin::take_turn(view, usize::from(d.plan.fit().get(at as usize)), turn, d.evenly())
+        round_robin::take_turn(view, Self::candidate(d, turn), turn, d.evenly())
     }
 }
 
 pub(crate) struct WeightedRoundRobin;
 
+impl WeightedRoundRobin {
+    /// Whether a request takes a turn. Conditions would tear holes into the cycle: such requests draw by weight.
+    #[inline(always)]
+    fn takes_turn(d: Decision<'_>, whole: bool) -> bool {
+        whole && d.plan.word(SCHEDULE_LEN) != 0
+    }
+
+    #[inline(always)]
+    fn candidate(d: Decision<'_>, turn: u64) -> usize {
+        let turn = turn.wrapping_add(d.plan.word(SCHEDULE_PHASE));
+        let at = modulo(turn, d.plan.word(SCHEDULE_LEN), d.plan.word(SCHEDULE_RECIPROCAL));
+        usize::from(d.plan.schedule().get(at as usize))
+    }
+}
+
 impl Rule for WeightedRoundRobin {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let len = d.plan.word(SCHEDULE_LEN);
-        // Conditions would tear holes into the cycle: such requests draw by weight and take no turn.
-        if len == 0 || !F::VOID {
-            return d.draw_by_weight(view);
+    fn number(d: Decision<'_>, whole: bool) -> u64 {
+        if Self::takes_turn(d, whole) { d.turn() } else { d.draws_from() }
+    }
+
+    #[inline(always)]
+    fn at_once(d: Decision<'_>, turn: u64) -> Option<usize> {
+        let c = Self::candidate(d, turn);
+        (Self::takes_turn(d, true) && d.candidates(Any).fit(c)).then_some(c)
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, turn: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        if !Self::takes_turn(d, view.is_whole()) {
+            return d.draw_by_weight(turn, view);
         }
-        let turn = d.turn();
-        let at = modulo(turn.wrapping_add(d.plan.word(SCHEDULE_PHASE)), len, d.plan.word(SCHEDULE_RECIPROCAL));
-        let c = usize::from(d.plan.schedule().get(at as usize));
-        weighted_round_robin::take_turn(view, c, turn, d.by_weight())
+        weighted_round_robin::take_turn(view, Self::candidate(d, turn), turn, d.by_weight())
     }
 }
 
@@ -168,41 +226,73 @@ pub(crate) struct P2cInFlight;
 
 impl Rule for P2cInFlight {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        let mut draws = Draws::resume(start);
         if d.lead.weighted() {
-            return d.two_by_weight(view, |a, b| d.fewer_in_flight(a, b));
+            return two_choices::by_weight_at_once(d.candidates(Any), d.by_weight(), draws, |a, b| {
+                d.fewer_in_flight(a, b)
+            });
         }
-        let fewer = |a, b| d.memory.in_flight(b) < d.memory.in_flight(a);
-        d.drawing(|draws| two_choices::choose(view, d.evenly(), draws, Scan::Evenly, fewer))
+        two_choices::evenly_at_once(d.candidates(Any), d.evenly(), &mut draws, |a, b| {
+            d.memory.in_flight(b) < d.memory.in_flight(a)
+        })
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        d.drawing(start, |draws| {
+            if d.lead.weighted() {
+                return two_choices::by_weight(view, d.by_weight(), draws, |a, b| d.fewer_in_flight(a, b));
+            }
+            two_choices::evenly(view, d.evenly(), draws, |a, b| d.memory.in_flight(b) < d.memory.in_flight(a))
+        })
     }
 }
 
 pub(crate) struct P2cReported;
 
 impl Rule for P2cReported {
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        d.two_by_weight(view, |a, b| d.compare_reported(b, a) == Order::Less)
+    #[inline(always)]
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        two_choices::by_weight_at_once(d.candidates(Any), d.by_weight(), Draws::resume(start), |a, b| {
+            d.compare_reported(b, a) == Order::Less
+        })
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let less = |a, b| d.compare_reported(b, a) == Order::Less;
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, less))
     }
 }
 
 pub(crate) struct LeastRequest<const EXACT: bool>;
 
+impl<const EXACT: bool> LeastRequest<EXACT> {
+    #[inline(always)]
+    fn scans(members: usize) -> bool {
+        EXACT || members <= SCAN_MAX
+    }
+}
+
 impl<const EXACT: bool> Rule for LeastRequest<EXACT> {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, parameter: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        if !EXACT && view.len() > SCAN_MAX {
-            return P2cInFlight::choose(d, parameter, view);
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        if Self::scans(d.lead.members()) { None } else { P2cInFlight::at_once(d, start) }
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, parameter: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        if !Self::scans(view.len()) {
+            return P2cInFlight::choose(d, start, parameter, view);
         }
-        d.drawing(|draws| least::choose(view, draws, |a, b| d.compare_in_flight(a, b)))
+        d.drawing(start, |draws| least::choose(view, draws, |a, b| d.compare_in_flight(a, b)))
     }
 }
 
 pub(crate) struct LeastLoad;
 
 impl Rule for LeastLoad {
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         let load = |c| d.memory.node(c).reported_load().unwrap_or(0.0);
-        d.drawing(|draws| least::choose(view, draws, |a, b| compare_loads(load(a), load(b))))
+        d.drawing(start, |draws| least::choose(view, draws, |a, b| compare_loads(load(a), load(b))))
     }
 }
 
@@ -210,66 +300,117 @@ pub(crate) struct PeakEwma;
 
 impl Rule for PeakEwma {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, decay_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        let (decay_ns, reference) = (d.plan.parameter(0), d.reference_latency());
+        two_choices::by_weight_at_once(d.candidates(Any), d.by_weight(), Draws::resume(start), |a, b| {
+            d.latency_cost(b, decay_ns, reference) < d.latency_cost(a, decay_ns, reference)
+        })
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, decay_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         let reference = d.reference_latency();
-        d.two_by_weight(view, |a, b| d.latency_cost(b, decay_ns, reference) < d.latency_cost(a, decay_ns, reference))
+        let better = |a, b| d.latency_cost(b, decay_ns, reference) < d.latency_cost(a, decay_ns, reference);
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, better))
     }
 }
 
 pub(crate) struct MostAvailable;
 
 impl Rule for MostAvailable {
-    fn choose<F: Condition>(d: Decision<'_>, epsilon: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, epsilon: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         let ratio = |c| d.memory.node(c).remaining_ratio().unwrap_or(1.0);
-        d.drawing(|draws| most_available::choose(view, draws, epsilon, ratio))
+        d.drawing(start, |draws| most_available::choose(view, draws, epsilon, ratio))
     }
 }
 
 pub(crate) struct Maglev;
 
+impl Maglev {
+    #[inline(always)]
+    fn slot(d: Decision<'_>) -> (usize, impl Fn(usize) -> usize) {
+        let table = d.plan.maglev();
+        (d.plan.word(TABLE_SIZE) as usize, move |i| usize::from(table.get(i)))
+    }
+}
+
 impl Rule for Maglev {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let Some(key) = d.request.key else { return d.draw_by_weight(view) };
-        let table = d.plan.maglev();
-        let size = d.plan.word(TABLE_SIZE) as usize;
-        maglev::choose(view, key_hash(key), d.lead.hash_weighted(), d.bound(factor), size, |i| {
-            usize::from(table.get(i))
-        })
+    fn number(d: Decision<'_>, _: bool) -> u64 {
+        d.number_of_key()
+    }
+
+    #[inline(always)]
+    fn at_once(d: Decision<'_>, _: u64) -> Option<usize> {
+        let (size, slot) = Self::slot(d);
+        maglev::owner(key_hash(d.unbounded_key()?), size, slot).filter(|&c| d.candidates(Any).fit(c))
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let Some(key) = d.request.key else { return d.draw_by_weight(start, view) };
+        let (size, slot) = Self::slot(d);
+        maglev::choose(view, key_hash(key), d.lead.hash_weighted(), d.bound(factor), size, slot)
     }
 }
 
 pub(crate) struct RingHash<const NGINX: bool>;
 
+impl<const NGINX: bool> RingHash<NGINX> {
+    #[inline(always)]
+    fn ring(d: Decision<'_>) -> RingTable<impl Fn(usize) -> u32, impl Fn(usize) -> u64> {
+        let (len, shift) = d.plan.ring();
+        RingTable { len, shift, bucket: move |b| d.plan.ring_bucket(b), entry: move |i| d.plan.ring_entry(i) }
+    }
+
+    #[inline(always)]
+    fn point(key: &[u8], hash: u64) -> u64 {
+        if NGINX { ketama::key_point(key) } else { hash }
+    }
+}
+
 impl<const NGINX: bool> Rule for RingHash<NGINX> {
     #[inline(always)]
-    fn choose<F: Condition>(d: Decision<'_>, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let Some(key) = d.request.key else { return d.draw_by_weight(view) };
-        let (len, shift) = d.plan.ring();
-        let ring = RingTable { len, shift, bucket: |b| d.plan.ring_bucket(b), entry: |i| d.plan.ring_entry(i) };
+    fn number(d: Decision<'_>, _: bool) -> u64 {
+        d.number_of_key()
+    }
+
+    #[inline(always)]
+    fn at_once(d: Decision<'_>, _: u64) -> Option<usize> {
+        let key = d.unbounded_key()?;
+        let point = Self::point(key, if NGINX { 0 } else { key_hash(key) });
+        ring_hash::owner(point, &Self::ring(d)).filter(|&c| d.candidates(Any).fit(c))
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let Some(key) = d.request.key else { return d.draw_by_weight(start, view) };
         let hash = key_hash(key);
-        let point = if NGINX { ketama::key_point(key) } else { hash };
-        ring_hash::choose(view, point, hash, d.lead.hash_weighted(), d.bound(factor), &ring)
+        let point = Self::point(key, hash);
+        ring_hash::choose(view, point, hash, d.lead.hash_weighted(), d.bound(factor), &Self::ring(d))
     }
 }
 
 pub(crate) struct Rendezvous;
 
 impl Rule for Rendezvous {
-    fn choose<F: Condition>(d: Decision<'_>, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let Some(key) = d.request.key else { return d.draw_by_weight(view) };
-        match d.bound(factor) {
-            None => rendezvous::highest(view, key_hash(key), d.lead.hash_weighted(), |c| view.fit(c)),
-            bound => scan(view, key_hash(key), d.lead.hash_weighted(), bound),
-        }
+    #[inline(always)]
+    fn number(d: Decision<'_>, _: bool) -> u64 {
+        d.number_of_key()
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let Some(key) = d.request.key else { return d.draw_by_weight(start, view) };
+        scan(view, key_hash(key), d.lead.hash_weighted(), d.bound(factor))
     }
 }
 
 pub(crate) struct Custom;
 
 impl Rule for Custom {
-    #[cold]
-    fn choose<F: Condition>(d: Decision<'_>, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+    #[inline(always)]
+    fn number(_: Decision<'_>, _: bool) -> u64 {
+        0
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, _: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         d.pool.own_strategy.choose(d, view)
     }
 }

@@ -16,10 +16,13 @@ use crate::strategy::hashing::HashCandidates;
 use crate::sync::Ordering;
 use crate::vocabulary::rng::Draws;
 
+/// Draws that a decision makes unless it has to look for a candidate that is fit.
+const DRAWS_USUAL: u64 = 2 + crate::strategy::draw::REDRAWS as u64;
 /// The longest block of turns that a thread takes at once.
 const BLOCK_MAX: u64 = 64;
 
-/// Small references, handed on by value: see [`Candidates`].
+/// Small references, handed on by value: see [`Candidates`]. A function that is not compiled into its caller is given
+/// the parts instead and makes the decision again, so that the usual way keeps them all in registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Decision<'a> {
     pub(crate) pool: &'a Pool,
@@ -29,8 +32,6 @@ pub(crate) struct Decision<'a> {
     pub(crate) lead: Lead,
     pub(crate) generation: u64,
     pub(crate) local: &'a Local,
-    /// 0 where no rule needs it.
-    pub(crate) now_ns: u64,
 }
 
 impl<'a> Decision<'a> {
@@ -40,17 +41,27 @@ impl<'a> Decision<'a> {
         PoolCandidates { decision: self, mask: self.request.mask(), filter }
     }
 
-    /// Calls `rule` with the random stream of this decision.
+    /// Where this decision's draws begin; uses them up.
     #[inline(always)]
-    pub(crate) fn drawing<R>(self, rule: impl FnOnce(&mut Draws) -> R) -> R {
+    pub(crate) fn draws_from(self) -> u64 {
         let Some(seed) = self.pool.settings.seed else {
-            let mut draws = Draws::resume(self.local.stream.get());
-            let chosen = rule(&mut draws);
-            self.local.stream.set(draws.state());
-            return chosen;
+            let stream = &self.local.stream;
+            let start = stream.get();
+            stream.set(Draws::ahead(start, DRAWS_USUAL));
+            return start;
         };
         let count = self.memory.pool(pool_word::DRAWS).fetch_add(1, Ordering::Relaxed);
-        rule(&mut Draws::seeded(seed, count))
+        Draws::seeded(seed, count).state()
+    }
+
+    /// Calls `rule` with the draws that begin at `start`, any number of them.
+    pub(crate) fn drawing<R>(self, start: u64, rule: impl FnOnce(&mut Draws) -> R) -> R {
+        let mut draws = Draws::resume(start);
+        let chosen = rule(&mut draws);
+        if self.pool.settings.seed.is_none() {
+            self.local.stream.set(draws.state());
+        }
+        chosen
     }
 
     /// The next turn of the pool's cursor.
@@ -89,7 +100,7 @@ impl<'a> Decision<'a> {
     #[inline(always)]
     pub(crate) fn latency_cost(self, c: usize, decay_ns: f64, reference_ns: f64) -> f64 {
         let node = self.memory.node(c);
-        let average = latency::read(node.latency().load(Ordering::Relaxed), self.now_ns, decay_ns, reference_ns);
+        let average = latency::read(node.latency().load(Ordering::Relaxed), self.local.now_ns.get(), decay_ns, reference_ns);
         let in_flight = self.memory.in_flight(c) as f64;
         average * (1.0 + in_flight / f64::from(node.weight().max(1)))
     }
@@ -138,6 +149,14 @@ pub(crate) struct PoolCandidates<'a, F> {
     decision: Decision<'a>,
     mask: u32,
     filter: F,
+}
+
+impl<F: Condition> PoolCandidates<'_, F> {
+    /// Whether health alone decides who is eligible.
+    #[inline(always)]
+    pub(crate) fn is_whole(&self) -> bool {
+        F::VOID
+    }
 }
 
 impl<F: Condition> Candidates for PoolCandidates<'_, F> {

@@ -302,3 +302,107 @@ impl<'a> Leases<'a> {
         })
     }
 }
+
+/// Run with `make loom`.
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    struct Slots {
+        runs: Vec<AtomicU64>,
+        slots: Vec<AtomicU64>,
+        runs_used: AtomicU64,
+    }
+
+    impl Slots {
+        fn new() -> Arc<Self> {
+            let words = |n| (0..n).map(|_| AtomicU64::new(0)).collect();
+            Arc::new(Self { runs: words(RUN_WORDS), slots: words(2 * SLOT_WORDS), runs_used: AtomicU64::new(0) })
+        }
+
+        fn leases(&self) -> Leases<'_> {
+            Leases { runs: &self.runs, slots: &self.slots, runs_used: &self.runs_used }
+        }
+
+        /// Opens slot 0 for node `node`, whose generation is made to match.
+        fn open(&self, node: u32) -> Ticket {
+            let lease =
+                Leased { node, row: 0, node_generation: node, epoch: 0, started_ns: u64::from(node), in_total: false };
+            self.leases().try_open(0, lease).expect("the slot is free")
+        }
+    }
+
+    type Close = fn(Leases<'_>, Ticket) -> Result<Leased, Refused>;
+
+    /// Two threads close one ticket; exactly one may count it off, and it finds the details of its own pick.
+    fn closed_once(close: Close) {
+        loom::model(move || {
+            let slots = Slots::new();
+            let ticket = slots.open(7);
+            let closers: Vec<_> = (0..2)
+                .map(|_| {
+                    let slots = slots.clone();
+                    thread::spawn(move || close(slots.leases(), ticket))
+                })
+                .collect();
+            let closed: Vec<Leased> = closers.into_iter().filter_map(|c| c.join().unwrap().ok()).collect();
+            assert_eq!(closed.len(), 1);
+            assert_eq!((closed[0].node, closed[0].node_generation, closed[0].started_ns), (7, 7, 7));
+        });
+    }
+
+    /// A slot is closed and used again by its owner, while somebody closes the first ticket late.
+    fn late_close_leaves_the_next_pick_alone(close: Close) {
+        loom::model(move || {
+            let slots = Slots::new();
+            let first = slots.open(1);
+            let late = {
+                let slots = slots.clone();
+                thread::spawn(move || close(slots.leases(), first).is_ok())
+            };
+            let early = close(slots.leases(), first).is_ok();
+            if early {
+                let second = slots.open(2);
+                let leased = slots.leases().close(second).expect("nobody else has the second ticket");
+                assert_eq!((leased.node, leased.node_generation, leased.started_ns), (2, 2, 2));
+            }
+            assert!(early ^ late.join().unwrap());
+        });
+    }
+
+    fn close_without_swap(leases: Leases<'_>, ticket: Ticket) -> Result<Leased, Refused> {
+        let words = &leases.slots[..SLOT_WORDS];
+        let word = words[0].load(Ordering::Acquire);
+        if word >> 32 != ticket.generation() || word & OPEN == 0 {
+            return Err(Refused::Stale);
+        }
+        let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+        words[0].store(word & !OPEN, Ordering::Release);
+        Ok(leased)
+    }
+
+    #[test]
+    fn a_ticket_is_closed_once() {
+        closed_once(|leases, ticket| leases.close(ticket));
+    }
+
+    #[test]
+    fn a_late_close_is_refused() {
+        late_close_leaves_the_next_pick_alone(|leases, ticket| leases.close(ticket));
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_close_without_swap_closes_twice() {
+        closed_once(close_without_swap);
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_close_without_swap_closes_the_next_pick() {
+        late_close_leaves_the_next_pick_alone(close_without_swap);
+    }
+}

@@ -24,6 +24,8 @@ pub(crate) struct Local {
     pub(crate) token: Cell<u64>,
     pub(crate) position: Cell<Position>,
     pub(crate) turns: Turns,
+    /// The time of the present decision, where its plan needs one.
+    pub(crate) now_ns: Cell<u64>,
     /// Whether a predicate or an own strategy panicked, or chose what it may not, in the present decision.
     pub(crate) failed: Cell<bool>,
 }
@@ -44,18 +46,24 @@ thread_local! {
     static TOKEN: OnceCell<Option<ThreadToken>> = const { OnceCell::new() };
 }
 
-/// Calls `f` with this thread's memory of pool `number`, fresh if it was about another `tag`;
-/// `otherwise` while the thread is being torn down.
+/// Calls `near` with this thread's memory of pool `number`, if it is close at hand and about `tag`; else `far`, which
+/// should call [`with_local`].
 #[inline(always)]
-pub(crate) fn with_local<R: Copy>(number: usize, tag: u64, otherwise: R, f: impl FnOnce(&Local) -> R) -> R {
-    if number < NEAR {
-        return NEARBY.try_with(|locals| f(locals[number].of(tag))).unwrap_or(otherwise);
-    }
-    with_far_local(number, tag, otherwise, f)
+pub(crate) fn with_near<R>(number: usize, tag: u64, near: impl FnOnce(&Local) -> R, far: impl FnOnce() -> R) -> R {
+    let found = number < NEAR;
+    NEARBY.with(|locals| {
+        let local = &locals[number % NEAR];
+        if found && local.tag.get() == tag { near(local) } else { far() }
+    })
 }
 
+/// Calls `f` with this thread's memory of pool `number`, fresh if it was about another `tag`;
+/// `otherwise` while the thread is being torn down.
 #[cold]
-fn with_far_local<R: Copy>(number: usize, tag: u64, otherwise: R, f: impl FnOnce(&Local) -> R) -> R {
+pub(crate) fn with_local<R: Copy>(number: usize, tag: u64, otherwise: R, f: impl FnOnce(&Local) -> R) -> R {
+    if number < NEAR {
+        return NEARBY.with(|locals| f(locals[number].of(tag)));
+    }
     let in_page = |pages: &[Page; POOLS_MAX / PAGE]| {
         let page = pages[(number / PAGE) % pages.len()].get_or_init(|| Box::new([const { Local::new() }; PAGE]));
         f(page[number % PAGE].of(tag))
@@ -76,11 +84,11 @@ impl Local {
             token: Cell::new(0),
             position: Cell::new(Position { run: 0, slot: 0 }),
             turns: Turns { next: Cell::new(0), end: Cell::new(0), block: Cell::new(0) },
+            now_ns: Cell::new(0),
             failed: Cell::new(false),
         }
     }
 
-    #[inline(always)]
     fn of(&self, tag: u64) -> &Self {
         if self.tag.get() != tag {
             self.reset(tag);
@@ -88,7 +96,6 @@ impl Local {
         self
     }
 
-    #[cold]
     fn reset(&self, tag: u64) {
         self.stream.set(Draws::of_thread().next_u64());
         self.token.set(0);

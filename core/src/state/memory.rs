@@ -106,6 +106,11 @@ impl Memory {
         self.further_rows(index).iter().fold(first, |sum, row| sum.wrapping_add(row.load(Ordering::SeqCst)))
     }
 
+    /// Whether nothing is in flight on a node, and no pick by an older plan can come to be: see `Generation::is_still`.
+    pub(crate) fn is_settled(&self, index: usize) -> bool {
+        std::iter::once(self.node(index).first_row()).chain(self.further_rows(index)).all(|row| settled(row) == 0)
+    }
+
     /// Rows of processes 1 and up, those of one node together.
     fn further_rows(&self, index: usize) -> &[AtomicU64] {
         let count = (self.layout.limits.max_processes as usize).saturating_sub(1);
@@ -139,6 +144,11 @@ impl Memory {
         let text = read(self.record(index));
         if self.node(index).state().generation() == generation { text } else { Text::new() }
     }
+}
+
+/// A row's count, read in the order of its changes.
+pub(crate) fn settled(row: &AtomicU64) -> u64 {
+    row.fetch_add(0, Ordering::AcqRel)
 }
 
 impl PlanWords {

@@ -2,6 +2,8 @@
 //!
 //! A user's slice and a pool's plan are both seen this way, so that a rule is written once.
 
+use crate::vocabulary::hash::reduce;
+
 /// The candidates of one decision. Handed on by value, so that a way that is rarely taken costs the usual one nothing.
 pub(crate) trait Candidates: Copy {
     /// How many there are, fit or not.
@@ -32,7 +34,23 @@ impl<F: Fn(usize) -> usize + Copy> DrawTable for Uniform<F> {
         if self.0 == 0 {
             return None;
         }
-        Some((self.1)(crate::vocabulary::hash::reduce(bits, self.0 as u64) as usize))
+        Some((self.1)(reduce(bits, self.0 as u64) as usize))
+    }
+}
+
+impl<F: Fn(usize) -> usize + Copy> Uniform<F> {
+    /// Two distinct candidates from the same 64 bits: the upper half of bits·n is the first position, and its lower half,
+    /// uniform again, draws among the others. `None` if there are no two.
+    #[inline(always)]
+    pub(crate) fn draw_two(&self, bits: u64) -> Option<(usize, usize)> {
+        if self.0 < 2 {
+            return None;
+        }
+        let product = u128::from(bits) * self.0 as u128;
+        let first = (product >> 64) as u64;
+        let other = reduce(product as u64, self.0 as u64 - 1);
+        let second = other + u64::from(other >= first);
+        Some(((self.1)(first as usize), (self.1)(second as usize)))
     }
 }
 

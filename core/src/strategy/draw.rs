@@ -12,7 +12,7 @@ use super::candidates::{Candidates, DrawTable};
 use crate::vocabulary::rng::Draws;
 
 /// Further draws after one that was unfit.
-const REDRAWS: usize = 4;
+pub(crate) const REDRAWS: usize = 4;
 
 /// How a scan weighs candidates.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,39 +22,30 @@ pub(crate) enum Scan {
 }
 
 /// A fit candidate from `table`.
-#[inline(always)]
+#[inline]
 pub(crate) fn draw_fit<V: Candidates>(view: V, table: impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
-    if let Some(c) = table.draw(draws.next_u64()) {
-        if view.fit(c) {
-            return Some(c);
-        }
-    }
-    // By value and back, so that the stream stays in a register where this way is not taken.
-    let (chosen, rest) = redraw(view, table, draws.clone(), scan);
-    *draws = rest;
-    chosen
+    let first = table.draw(draws.next_u64()).filter(|&c| view.fit(c));
+    first.or_else(|| redraw(view, table, draws, scan))
 }
 
-/// Draws again for a first draw that was unfit; gives the stream back.
+/// The candidate that the first draw of [`draw_fit`] chooses, if it is fit.
 #[inline(always)]
-pub(crate) fn redraw<V: Candidates>(
-    view: V,
-    table: impl DrawTable,
-    mut draws: Draws,
-    scan: Scan,
-) -> (Option<usize>, Draws) {
+pub(crate) fn draw_once<V: Candidates>(view: V, table: impl DrawTable, mut draws: Draws) -> Option<usize> {
+    table.draw(draws.next_u64()).filter(|&c| view.fit(c))
+}
+
+/// A fit candidate for one that was chosen otherwise and is unfit: [`draw_fit`] without its first draw.
+pub(crate) fn redraw<V: Candidates>(view: V, table: impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
     for _ in 0..REDRAWS {
-        if let Some(c) = table.draw(draws.next_u64()) {
-            if view.fit(c) {
-                return (Some(c), draws);
-            }
+        if let Some(c) = table.draw(draws.next_u64()).filter(|&c| view.fit(c)) {
+            return Some(c);
         }
     }
     scan_fit(view, draws, scan, None)
 }
 
 /// A fit candidate from `table` that is not `first`; `None` if there is no other.
-#[inline(always)]
+#[inline]
 pub(crate) fn draw_second<V: Candidates>(
     view: V,
     table: impl DrawTable,
@@ -63,26 +54,18 @@ pub(crate) fn draw_second<V: Candidates>(
     first: usize,
 ) -> Option<usize> {
     for _ in 0..=REDRAWS {
-        if let Some(c) = table.draw(draws.next_u64()) {
-            if c != first && view.fit(c) {
-                return Some(c);
-            }
+        if let Some(c) = table.draw(draws.next_u64()).filter(|&c| c != first && view.fit(c)) {
+            return Some(c);
         }
     }
     // Few are fit, or one outweighs the rest.
-    let (chosen, rest) = scan_fit(view, draws.clone(), scan, Some(first));
-    *draws = rest;
-    chosen
+    scan_fit(view, draws, scan, Some(first))
 }
 
 /// One of all fit candidates but `except`, in one pass: the i-th replaces the chosen with probability wᵢ / Σ so far.
-#[inline(always)]
-pub(crate) fn scan_fit<V: Candidates>(
-    view: V,
-    mut draws: Draws,
-    scan: Scan,
-    except: Option<usize>,
-) -> (Option<usize>, Draws) {
+#[cold]
+#[inline(never)]
+pub(crate) fn scan_fit<V: Candidates>(view: V, draws: &mut Draws, scan: Scan, except: Option<usize>) -> Option<usize> {
     let mut chosen = None;
     let mut sum = 0u64;
     for c in (0..view.len()).map(|i| view.at(i)).filter(|&c| Some(c) != except && view.fit(c)) {
@@ -92,5 +75,5 @@ pub(crate) fn scan_fit<V: Candidates>(
             chosen = Some(c);
         }
     }
-    (chosen, draws)
+    chosen
 }

@@ -44,7 +44,7 @@ impl Bound {
 }
 
 /// The first owner of a walk that may take the key; else one of all candidates.
-#[inline(always)]
+#[inline]
 pub(crate) fn walk<V: HashCandidates>(
     view: V,
     hash: u64,
@@ -66,7 +66,7 @@ pub(crate) fn walk<V: HashCandidates>(
 }
 
 /// Of all candidates: the highest random weight with room, else the least loaded.
-#[inline(always)]
+#[inline]
 pub(crate) fn scan<V: HashCandidates>(view: V, hash: u64, weighted: bool, bound: Option<Bound>) -> Option<usize> {
     let with_room = rendezvous::highest(view, hash, weighted, |c| {
         view.fit(c) && bound.is_none_or(|b| b.has_room(view.weight(c), view.in_flight(c)))

@@ -10,8 +10,13 @@
 use super::hashing::{Bound, HashCandidates, walk};
 use crate::vocabulary::hash::{reduce, rehash};
 
-/// The owner of `hash` in a table of `size` slots.
+/// The owner of `hash` in a table of `size` slots, fit or not.
 #[inline(always)]
+pub(crate) fn owner(hash: u64, size: usize, slot: impl Fn(usize) -> usize) -> Option<usize> {
+    (size > 0).then(|| slot(reduce(hash, size as u64) as usize))
+}
+
+/// The owner of `hash`, or of its rehashes.
 pub(crate) fn choose<V: HashCandidates>(
     view: V,
     hash: u64,
@@ -20,6 +25,5 @@ pub(crate) fn choose<V: HashCandidates>(
     size: usize,
     slot: impl Fn(usize) -> usize,
 ) -> Option<usize> {
-    let owner = |i| (size > 0).then(|| slot(reduce(rehash(hash, i), size as u64) as usize));
-    walk(view, hash, weighted, bound, owner)
+    walk(view, hash, weighted, bound, |i| owner(rehash(hash, i), size, &slot))
 }

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::candidates::Uniform;
-use super::draw::Scan;
 use super::slice::Slice;
 use super::{SelectionContext, Strategy, two_choices};
 use crate::vocabulary::node::LoadMetric;
@@ -36,7 +35,7 @@ impl<N: LoadMetric> Strategy<N> for PowerOfTwoChoices {
         let view = Slice::new(candidates, ctx);
         let better =
             |a: usize, b: usize| compare(candidates[b].load_score(), candidates[a].load_score()) == Ordering::Less;
-        two_choices::choose(view, Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), Scan::Evenly, better)
+        two_choices::evenly(view, Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), better)
     }
 }
 

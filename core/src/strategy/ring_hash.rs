@@ -25,8 +25,17 @@ pub(crate) struct RingTable<B, E> {
     pub(crate) entry: E,
 }
 
-/// The owner of point `point`, or of those after it; `hash` is the key's for the final scan.
+/// The owner of point `point`, fit or not.
 #[inline(always)]
+pub(crate) fn owner(point: u64, ring: &RingTable<impl Fn(usize) -> u32, impl Fn(usize) -> u64>) -> Option<usize> {
+    if ring.len == 0 {
+        return None;
+    }
+    let at = ring::find(point, ring.shift, ring.len, &ring.bucket, &ring.entry);
+    Some(((ring.entry)(at) & 0xFFFF) as usize)
+}
+
+/// The owner of point `point`, or of those after it; `hash` is the key's for the final scan.
 pub(crate) fn choose<V: HashCandidates>(
     view: V,
     point: u64,

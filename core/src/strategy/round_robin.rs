@@ -56,7 +56,6 @@ impl<N> Strategy<N> for RoundRobin {
 }
 
 /// The turn's own candidate, or one of the others.
-#[inline(always)]
 pub(crate) fn take_turn<V: Candidates>(
     view: V,
     c: usize,
@@ -66,5 +65,5 @@ pub(crate) fn take_turn<V: Candidates>(
     if view.fit(c) {
         return Some(c);
     }
-    redraw(view, table, Draws::seeded(0, turn), Scan::Evenly).0
+    redraw(view, table, &mut Draws::seeded(0, turn), Scan::Evenly)
 }

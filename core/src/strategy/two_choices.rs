@@ -9,22 +9,67 @@
 //! gives idle candidates their shares, and an overloaded one is left as soon as it meets another.
 //! Source: M. Mitzenmacher, "The power of two choices in randomized load balancing", IEEE TPDS 12(10), 2001.
 
-use super::candidates::{Candidates, DrawTable};
-use super::draw::{Scan, draw_fit, draw_second};
+use super::candidates::{Candidates, DrawTable, Uniform};
+use super::draw::{REDRAWS, Scan, draw_fit, draw_second};
 use crate::vocabulary::rng::Draws;
 
-/// `better(a, b)`: whether b is better than a.
-#[inline(always)]
-pub(crate) fn choose<V: Candidates>(
+/// From candidates drawn by weight. `better(a, b)`: whether b is better than a.
+pub(crate) fn by_weight<V: Candidates>(
     view: V,
     table: impl DrawTable,
     draws: &mut Draws,
-    scan: Scan,
     better: impl Fn(usize, usize) -> bool,
 ) -> Option<usize> {
-    let a = draw_fit(view, table, draws, scan)?;
-    match draw_second(view, table, draws, scan, a) {
+    let a = draw_fit(view, table, draws, Scan::ByWeight)?;
+    match draw_second(view, table, draws, Scan::ByWeight, a) {
         Some(b) if better(a, b) => Some(b),
         _ => Some(a),
     }
+}
+
+/// What [`by_weight`] chooses if its draws are fit.
+#[inline(always)]
+pub(crate) fn by_weight_at_once<V: Candidates>(
+    view: V,
+    table: impl DrawTable,
+    mut draws: Draws,
+    better: impl Fn(usize, usize) -> bool,
+) -> Option<usize> {
+    let a = table.draw(draws.next_u64()).filter(|&a| view.fit(a))?;
+    for _ in 0..=REDRAWS {
+        let b = table.draw(draws.next_u64())?;
+        if b != a {
+            return view.fit(b).then(|| if better(a, b) { b } else { a });
+        }
+    }
+    None
+}
+
+/// From candidates drawn evenly: a pair by one number, and if that is not fit, one after the other.
+pub(crate) fn evenly<V: Candidates>(
+    view: V,
+    table: Uniform<impl Fn(usize) -> usize + Copy>,
+    draws: &mut Draws,
+    better: impl Fn(usize, usize) -> bool,
+) -> Option<usize> {
+    if let Some(chosen) = evenly_at_once(view, table, draws, &better) {
+        return Some(chosen);
+    }
+    let a = draw_fit(view, table, draws, Scan::Evenly)?;
+    match draw_second(view, table, draws, Scan::Evenly, a) {
+        Some(b) if better(a, b) => Some(b),
+        _ => Some(a),
+    }
+}
+
+/// What [`evenly`] chooses if its pair is fit.
+#[inline(always)]
+pub(crate) fn evenly_at_once<V: Candidates>(
+    view: V,
+    table: Uniform<impl Fn(usize) -> usize + Copy>,
+    draws: &mut Draws,
+    better: impl Fn(usize, usize) -> bool,
+) -> Option<usize> {
+    let (a, b) = table.draw_two(draws.next_u64())?;
+    (view.fit(a) && view.fit(b)).then(|| if better(a, b) { b } else { a })
 }

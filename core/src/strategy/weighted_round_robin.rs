@@ -56,7 +56,7 @@ impl<N: Weighted + Node> Strategy<N> for WeightedRoundRobin {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let view = WeightedSlice::new(candidates, ctx);
         if candidates.len() > usize::from(u16::MAX) {
-            return scan_fit(view, Draws::of_thread(), Scan::ByWeight, None).0;
+            return scan_fit(view, &mut Draws::of_thread(), Scan::ByWeight, None);
         }
         let stamp = ids_stamp(candidates, Weighted::weight);
         let derive = || {
@@ -84,10 +84,9 @@ impl<N: Weighted + Node> Strategy<N> for WeightedRoundRobin {
 }
 
 /// The turn's own candidate, or one of the others by weight.
-#[inline(always)]
 pub(crate) fn take_turn<V: Candidates>(view: V, c: usize, turn: u64, table: impl DrawTable) -> Option<usize> {
     if view.fit(c) {
         return Some(c);
     }
-    redraw(view, table, Draws::seeded(0, turn), Scan::ByWeight).0
+    redraw(view, table, &mut Draws::seeded(0, turn), Scan::ByWeight)
 }

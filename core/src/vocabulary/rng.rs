@@ -58,6 +58,12 @@ impl Draws {
         self.0
     }
 
+    /// The state of a stream `count` draws later.
+    #[inline(always)]
+    pub(crate) fn ahead(state: u64, count: u64) -> u64 {
+        state.wrapping_add(count.wrapping_mul(GOLDEN))
+    }
+
     /// 64 uniform bits.
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
