@@ -1,0 +1,16 @@
+import loadwise from './index.js';
+
+export const {
+  Pool,
+  Pick,
+  Candidate,
+  Strategy,
+  HealthTracker,
+  select,
+  LoadwiseError,
+  ConfigError,
+  StateError,
+  TicketError,
+  CallbackError,
+  NoNodeError,
+} = loadwise;
