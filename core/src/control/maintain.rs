@@ -62,7 +62,7 @@ impl Pool {
         count
     }
 
-    /// The median over the nodes that have samples, and stamps that must not come round.
+    /// The lower median over the nodes that have samples, and stamps that must not come round.
     fn renew_latencies(&self, now_ns: u64) {
         if !self.steps().iter().any(|s| s.rule.needs_clock()) {
             return;
@@ -78,7 +78,7 @@ impl Pool {
                 let _ = word.compare_exchange(seen, restamped, Ordering::Relaxed, Ordering::Relaxed);
             }
         }
-        let middle = averages.len() / 2;
+        let middle = averages.len().saturating_sub(1) / 2;
         let median =
             if averages.is_empty() { 0 } else { averages.select_nth_unstable_by(middle, f64::total_cmp).1.to_bits() };
         self.memory.pool(pool_word::MEDIAN_LATENCY).store(median, Ordering::Relaxed);

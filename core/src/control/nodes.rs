@@ -34,7 +34,12 @@ pub struct NodeStatus {
 impl Pool {
     /// All members in declared order. Maintains first, if that is due.
     pub fn nodes(&self) -> Vec<NodeStatus> {
-        self.maintain_if_due(now_ns());
+        self.nodes_at(now_ns())
+    }
+
+    /// [`nodes`](Self::nodes) at a time of the caller's.
+    pub fn nodes_at(&self, now_ns: u64) -> Vec<NodeStatus> {
+        self.maintain_if_due(now_ns);
         let _building = self.enter();
         self.members().into_iter().map(|index| self.status(index)).collect()
     }
