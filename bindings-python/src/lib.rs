@@ -1,1 +1,53 @@
+//! The Python module `loadwise._loadwise`: the engine as Python objects. Whatever is decided, the core decides.
 
+mod candidate;
+mod error;
+mod health;
+mod key;
+mod own_strategy;
+mod pick;
+mod pool;
+mod report;
+mod request;
+mod select;
+mod status;
+mod value;
+
+#[pyo3::pymodule(gil_used = false)]
+mod _loadwise {
+    #[pymodule_export]
+    use crate::candidate::Candidate;
+    #[pymodule_export]
+    use crate::health::HealthTracker;
+    #[pymodule_export]
+    use crate::pick::Pick;
+    #[pymodule_export]
+    use crate::pool::Pool;
+    #[pymodule_export]
+    use crate::select::{Strategy, select};
+
+    /// The number of each status, its name in C and what it means.
+    #[pymodule_export]
+    const CODES: &[(u32, &str, &str)] = loadwise::CODES;
+
+    /// A method that does nothing: what a call from Python costs at least.
+    #[cfg(feature = "bench")]
+    #[pymodule_export]
+    use crate::floor::Floor;
+}
+
+#[cfg(feature = "bench")]
+mod floor {
+    #[pyo3::pyclass(frozen, module = "loadwise")]
+    pub struct Floor;
+
+    #[pyo3::pymethods]
+    impl Floor {
+        #[new]
+        fn new() -> Self {
+            Self
+        }
+
+        fn call(&self) {}
+    }
+}

@@ -1,0 +1,43 @@
+# make wheel         dist/loadwise-*.whl: the Python package, for CPython 3.10 and later
+# make sdist         dist/loadwise-*.tar.gz: the same as source
+# make test-python   the tests, on the wheel that was built
+# make stub-check    the type hints against the module
+# make bench-python  a call from Python beside an empty one, random.choice and uhashring, as JSON
+# PYTHON names the interpreter.
+PYTHON ?= python3
+PYTHON_VENV = build/python
+PYTHON_IN_VENV = $(PYTHON_VENV)/bin/python
+
+.PHONY: wheel sdist test-python stub-check bench-python
+
+$(PYTHON_IN_VENV):
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "FAIL python: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(PYTHON_VENV)
+	$(PYTHON_IN_VENV) -m pip install -q maturin pytest mypy
+
+wheel: $(PYTHON_IN_VENV)
+	rm -f dist/loadwise-*.whl
+	$(PYTHON_IN_VENV) -m pip wheel -q --no-deps -w dist ./bindings-python
+	@ls dist/loadwise-*.whl
+
+sdist: $(PYTHON_IN_VENV)
+	rm -f dist/loadwise-*.tar.gz
+	$(PYTHON_IN_VENV) -m maturin sdist -m bindings-python/Cargo.toml -o dist
+	@ls dist/loadwise-*.tar.gz
+
+test-python: wheel
+	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl
+	$(PYTHON_IN_VENV) -m pytest -q -c bindings-python/pyproject.toml bindings-python/tests
+	PYTHON=$(PYTHON) sh bindings-python/tests/wheel.sh
+
+stub-check: wheel
+	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl
+	$(PYTHON_IN_VENV) -m mypy.stubtest loadwise._loadwise
+	$(PYTHON_IN_VENV) -m mypy --strict --package loadwise
+	@echo ok stub-check
+
+bench-python:
+	$(PYTHON) -m venv build/python-bench
+	build/python-bench/bin/python -m pip install -q uhashring
+	build/python-bench/bin/python -m pip install -q --force-reinstall ./bindings-python -C build-args="--features bench"
+	build/python-bench/bin/python bench/python/bench.py

@@ -1,0 +1,166 @@
+//! A decision that is held until it is finished.
+
+use loadwise::{Lease, NodeRef, Report};
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::pool::Pool;
+use crate::report::{self, finished};
+
+/// A chosen node, in flight until this is finished. Made by `Pool.pick`.
+///
+/// As a context manager: leaving normally is a success, by an exception a failure, by an interrupt or a cancellation
+/// (whatever is no `Exception`) a cancellation. What was finished before stays as it was. A pick that is forgotten counts
+/// as cancelled. Any thread may finish it, once.
+#[pyclass(frozen, module = "loadwise")]
+pub struct Pick {
+    pool: Py<Pool>,
+    lease: Lease,
+    callback_error: Option<Py<PyAny>>,
+}
+
+impl Pick {
+    #[inline]
+    pub fn new(pool: &Bound<'_, Pool>, lease: Lease, callback_error: Option<Py<PyAny>>) -> Self {
+        Self { pool: pool.clone().unbind(), lease, callback_error }
+    }
+
+    pub fn node_ref(&self) -> NodeRef {
+        self.lease.node
+    }
+
+    #[inline]
+    fn finish(&self, report: Report) -> bool {
+        self.pool.get().finish(self.lease.ticket, report).is_ok()
+    }
+}
+
+#[pymethods]
+impl Pick {
+    /// The id of the node; empty once the pick is finished and the node is gone.
+    #[getter]
+    fn node<'py>(&self, py: Python<'py>) -> Bound<'py, pyo3::types::PyString> {
+        pyo3::types::PyString::new(py, &self.pool.get().core().id_of(self.lease.node))
+    }
+
+    /// What to connect to; empty once the pick is finished and the node is gone.
+    #[getter]
+    fn address<'py>(&self, py: Python<'py>) -> Bound<'py, pyo3::types::PyString> {
+        pyo3::types::PyString::new(py, &self.pool.get().core().address_of(self.lease.node))
+    }
+
+    /// The node's name; empty if it has none.
+    #[getter]
+    fn name<'py>(&self, py: Python<'py>) -> Bound<'py, pyo3::types::PyString> {
+        pyo3::types::PyString::new(py, &self.pool.get().core().name_of(self.lease.node))
+    }
+
+    /// The host's own number of the node; 0 if it has none.
+    #[getter]
+    fn user_data(&self) -> u64 {
+        self.pool.get().core().user_data_of(self.lease.node)
+    }
+
+    /// The number of this pick, below 2**53: what `Pool.release` takes.
+    #[getter]
+    fn ticket(&self) -> u64 {
+        self.lease.ticket.as_u64()
+    }
+
+    /// The node's place in its pool.
+    #[getter]
+    fn index(&self) -> u32 {
+        self.lease.node.index
+    }
+
+    /// What tells the node from those that had its place before.
+    #[getter]
+    fn generation(&self) -> u32 {
+        self.lease.node.generation
+    }
+
+    /// Whether a predicate or an own strategy failed on the way; its candidates were left out.
+    #[getter]
+    fn callback_failed(&self) -> bool {
+        self.lease.callback_failed || self.callback_error.is_some()
+    }
+
+    /// The exception that a predicate or an own strategy raised on the way, the last of them, or None.
+    #[getter]
+    fn callback_error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.callback_error.as_ref().map(|error| error.clone_ref(py))
+    }
+
+    /// Ends the pick well. `latency` in seconds; without it, strategies that need it measure from pick to finish.
+    /// True the first time, False if the pick has been finished, has timed out or is another process's.
+    #[pyo3(signature = (latency=None, *, now_ns=None))]
+    fn success(&self, py: Python<'_>, latency: Option<f64>, now_ns: Option<u64>) -> PyResult<bool> {
+        Ok(self.finish(finished(py, Report::success(), latency, now_ns)?))
+    }
+
+    /// Ends the pick by an error of the node: connect, timeout, reset, server_error or other. Returns as `success`.
+    #[pyo3(signature = (kind=None, latency=None, *, now_ns=None))]
+    fn failure(
+        &self,
+        py: Python<'_>,
+        kind: Option<&Bound<'_, PyAny>>,
+        latency: Option<f64>,
+        now_ns: Option<u64>,
+    ) -> PyResult<bool> {
+        Ok(self.finish(finished(py, report::failure(py, kind)?, latency, now_ns)?))
+    }
+
+    /// Ends the pick by the node's wish for less traffic, `retry_after` in seconds. Returns as `success`.
+    #[pyo3(signature = (retry_after=None, latency=None, *, now_ns=None))]
+    fn rate_limited(
+        &self,
+        py: Python<'_>,
+        retry_after: Option<f64>,
+        latency: Option<f64>,
+        now_ns: Option<u64>,
+    ) -> PyResult<bool> {
+        Ok(self.finish(finished(py, report::rate_limited(py, retry_after)?, latency, now_ns)?))
+    }
+
+    /// Ends the pick without a word about the node: the client left, or it was not used. Returns as `success`.
+    fn cancel(&self) -> bool {
+        self.finish(Report::cancelled())
+    }
+
+    #[inline]
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind, error, traceback, /))]
+    fn __exit__(&self, kind: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>, traceback: &Bound<'_, PyAny>) -> bool {
+        let _ = (kind, traceback);
+        let report = if error.is_none() {
+            Report::success()
+        } else if error.is_instance_of::<PyException>() {
+            Report::failure(loadwise::FailureKind::Other)
+        } else {
+            Report::cancelled()
+        };
+        self.finish(report);
+        false
+    }
+
+    fn __repr__(&self) -> String {
+        let node = self.pool.get().core().id_of(self.lease.node);
+        format!("<loadwise.Pick {:?} ticket {}>", node.as_str(), self.lease.ticket.as_u64())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.pool)?;
+        visit.call(&self.callback_error)
+    }
+}
+
+impl Drop for Pick {
+    fn drop(&mut self) {
+        // One that was finished is stale by now.
+        self.finish(Report::cancelled());
+    }
+}

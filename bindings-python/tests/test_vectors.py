@@ -1,0 +1,130 @@
+"""The decisions that every language makes alike: tests/vectors of the repository, replayed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import loadwise
+import pytest
+from loadwise import HealthTracker, NoNode, Pick, Pool, Strategy
+
+VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
+FILES = sorted(VECTORS.glob("*.json"))
+SCENARIOS = [(file.stem, scenario) for file in FILES for scenario in json.loads(file.read_text())["scenarios"]]
+
+
+def test_there_are_vectors() -> None:
+    assert len(FILES) >= 9 and len(SCENARIOS) >= len(FILES)
+
+
+@pytest.mark.parametrize("scenario", [pytest.param(s, id=f"{file}: {s['name']}") for file, s in SCENARIOS])
+def test_vector(scenario: dict[str, Any]) -> None:
+    if "pool" in scenario:
+        replay_pool(scenario)
+    elif "tracker" in scenario:
+        replay_tracker(scenario)
+    else:
+        replay_select(scenario)
+
+
+def replay_pool(scenario: dict[str, Any]) -> None:
+    pool = Pool.from_config(scenario["pool"])
+    held: dict[str, Pick] = {}
+    for i, call in enumerate(scenario["calls"]):
+        answer = answer_of(pool, held, call)
+        if "expect" in call:
+            assert answer == call["expect"], f"call {i}: {call}"
+
+
+def answer_of(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> Any:
+    match call["op"]:
+        case "pick":
+            return pick(pool, held, call)
+        case "finish":
+            return call["pick"] in held and finish(held[call["pick"]], call["outcome"])
+        case "report":
+            outcome = dict(call["outcome"])
+            return pool.report(call["node"], outcome.pop("kind"), **times(outcome))
+        case "report_load":
+            return pool.report_load(call["node"], call.get("load"), call.get("remaining_ratio"))
+        case "set_nodes" | "register_batch" as op:
+            return getattr(pool, op)(call["nodes"])
+        case "register":
+            return pool.register(call["node"])
+        case "deregister":
+            return pool.deregister(call["node"])
+        case "set_weight":
+            return pool.set_weight(call["node"], call["weight"])
+        case "drain":
+            return pool.drain(call["node"], call["on"])
+        case "set_strategy":
+            return pool.set_strategy(call["strategy"])
+        case "maintain":
+            done = pool.maintain(call["now_ns"])
+            return {"rebuilt": done.rebuilt, "leases_expired": done.leases_expired}
+        case "nodes":
+            fields = ("id", "weight", "health", "draining", "in_flight")
+            return [{field: getattr(node, field) for field in fields} for node in pool.nodes()]
+        case op:
+            raise AssertionError(f"no such call: {op}")
+
+
+def pick(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, str]:
+    asked: dict[str, Any] = {name: call[name] for name in ("key", "exclude", "require", "now_ns") if name in call}
+    if "key_hex" in call:
+        asked["key"] = bytes.fromhex(call["key_hex"])
+    if "health_mask" in call:
+        asked["health"] = call["health_mask"]
+    try:
+        chosen = pool.pick(**asked)
+    except NoNode as none:
+        return {"no_node": none.reason}
+    if "as" in call:
+        held[call["as"]] = chosen
+    return {"node": chosen.node}
+
+
+def finish(pick: Pick, outcome: dict[str, Any]) -> bool:
+    said = times(outcome)
+    match outcome["kind"]:
+        case "success":
+            return pick.success(said.get("latency"), now_ns=said.get("now_ns"))
+        case "failure":
+            return pick.failure(said.get("kind"), said.get("latency"), now_ns=said.get("now_ns"))
+        case "rate_limited":
+            return pick.rate_limited(said.get("retry_after"), said.get("latency"), now_ns=said.get("now_ns"))
+        case "cancelled":
+            return pick.cancel()
+        case kind:
+            raise AssertionError(f"no such outcome: {kind}")
+
+
+def times(outcome: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if "failure" in outcome:
+        said["kind"] = outcome["failure"]
+    if "latency_ns" in outcome:
+        said["latency"] = outcome["latency_ns"] / 1e9
+    if "retry_after_ns" in outcome:
+        said["retry_after"] = outcome["retry_after_ns"] / 1e9
+    if "now_ns" in outcome:
+        said["now_ns"] = outcome["now_ns"]
+    return said
+
+
+def replay_tracker(scenario: dict[str, Any]) -> None:
+    tracker = HealthTracker(**scenario["tracker"])
+    for i, event in enumerate(scenario["events"]):
+        getattr(tracker, "report_" + event["event"])(event["id"])
+        assert tracker.status(event["id"]) == event["expect"], f"event {i}"
+
+
+def replay_select(scenario: dict[str, Any]) -> None:
+    strategy, nodes = Strategy(scenario["select"]), scenario["nodes"]
+    for i, call in enumerate(scenario["calls"]):
+        nodes = call.get("nodes", nodes)
+        key = call["key"].to_bytes(8, "little") if call.get("key") is not None else None
+        chosen = loadwise.select(nodes, strategy, key=key, exclude=call.get("exclude"))
+        assert chosen == call["expect"], f"call {i}: {call}"
