@@ -1,0 +1,42 @@
+# make test      everything that must hold; a missing tool is a SKIP with the line that installs it
+# make demo      real servers under a C program, a Python gateway and a Node router
+# make install   library, headers, pkg-config and CMake package into PREFIX
+# make dist      wheel and npm tarballs into dist/
+# make bench     peers, floors and loadwise in one run
+# make loom | sanitize | fuzz    longer looks at concurrency, memory and input
+
+.PHONY: all test rust lint loom sanitize dist clean
+.DEFAULT_GOAL := all
+
+include ffi/ffi.mk
+include bindings-python/python.mk
+include bindings-node/node.mk
+include bench/bench.mk
+include demo/demo.mk
+include fuzz/fuzz.mk
+
+all: ffi
+
+test:
+	tests/run.sh
+
+rust:
+	cargo test --locked -p loadwise
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+# Every interleaving of a few threads on leases, plans and rows; mutants must fail.
+loom:
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=3 \
+	  cargo test --locked --release -p loadwise --lib models
+
+sanitize:
+	ci/sanitize.sh
+
+dist: wheel npm-dist
+
+clean:
+	cargo clean
+	rm -rf build dist
