@@ -55,3 +55,12 @@ pub use vocabulary::status::HealthStatus;
 pub use vocabulary::text::Text;
 pub use vocabulary::time::now_ns;
 pub use vocabulary::{filter, metrics, node};
+
+/// Holds the code of the guides to compile and run.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/rust.md")]
+    struct Rust;
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+}
