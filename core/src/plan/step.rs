@@ -94,7 +94,6 @@ const NEEDS_CLOCK: u64 = 1 << 16;
 const NEEDS_TOTAL: u64 = 1 << 17;
 const WEIGHTED: u64 = 1 << 18;
 const HASH_WEIGHTED: u64 = 1 << 19;
-const HAS_OWN: u64 = 1 << 20;
 
 impl Lead {
     pub(crate) fn new(
@@ -110,7 +109,6 @@ impl Lead {
             steps.first().map_or(0, |s| s.rule as u64)
                 | (steps.len() as u64) << 8
                 | flag(timed || steps.iter().any(|s| s.rule.needs_clock()), NEEDS_CLOCK)
-                | flag(steps.iter().any(|s| s.rule == Rule::Custom), HAS_OWN)
                 | flag(steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
                 | flag(weighted, WEIGHTED)
                 | flag(hash_weighted, HASH_WEIGHTED)
@@ -133,12 +131,6 @@ impl Lead {
     #[inline(always)]
     pub(crate) fn needs_clock(self) -> bool {
         self.0 & NEEDS_CLOCK != 0
-    }
-
-    /// Whether a rule is the user's own.
-    #[inline(always)]
-    pub(crate) fn has_own(self) -> bool {
-        self.0 & HAS_OWN != 0
     }
 
     /// Whether a rule bounds loads by the pool's total in flight.

@@ -6,12 +6,16 @@ use crate::sync::Ordering;
 use crate::vocabulary::fork;
 
 impl Pool {
-    /// Notices a fork at the price of one load.
+    /// Whether this process was forked off since it last used the pool.
     #[inline(always)]
+    pub(crate) fn has_forked(&self) -> bool {
+        // A zeroed word is no incarnation.
+        self.fork_word.load(Ordering::Relaxed) != self.incarnation.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn after_fork_if_any(&self) {
-        let incarnation = fork::incarnation_of(self.fork_word);
-        if incarnation != self.incarnation.load(Ordering::Relaxed) {
-            self.after_fork(incarnation);
+        if self.has_forked() {
+            self.after_fork(fork::incarnation_of(self.fork_word));
         }
     }
 

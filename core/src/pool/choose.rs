@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering as Order;
 
-use super::decision::{Any, Condition, Decision, PoolCandidates};
+use super::decision::{Condition, Decision, PoolCandidates};
 use crate::plan::ketama;
 use crate::plan::reciprocal::modulo;
 use crate::plan::step::Step;
@@ -39,36 +39,80 @@ pub(crate) trait Rule {
     }
 
     /// The rule with its parameter (see [`Step`]).
-    fn choose<F: Condition>(
-        d: Decision<'_>,
-        number: u64,
-        parameter: f64,
-        view: PoolCandidates<'_, F>,
-    ) -> Option<usize>;
+    fn choose<F: Condition>(d: Decision<'_>, number: u64, parameter: f64, view: PoolCandidates<'_, F>)
+    -> Option<usize>;
 }
 
-/// Calls `$f::<R>($args)` with the type of a rule's number.
+/// `$body`, in which `$R` is the type of a rule's number.
 macro_rules! by_rule {
-    ($rule:expr, $this:ident.$f:ident($($arg:expr),*)) => {{
+    ($rule:expr, $R:ident => $body:expr) => {{
         use $crate::plan::step::Rule as Number;
         use $crate::pool::choose as rules;
         match $rule {
-            Number::RoundRobin => $this.$f::<rules::RoundRobin>($($arg),*),
-            Number::WeightedRoundRobin => $this.$f::<rules::WeightedRoundRobin>($($arg),*),
-            Number::Random => $this.$f::<rules::Random>($($arg),*),
-            Number::WeightedRandom => $this.$f::<rules::WeightedRandom>($($arg),*),
-            Number::LeastLoad => $this.$f::<rules::LeastLoad>($($arg),*),
-            Number::LeastRequest => $this.$f::<rules::LeastRequest<false>>($($arg),*),
-            Number::LeastRequestExact => $this.$f::<rules::LeastRequest<true>>($($arg),*),
-            Number::P2cInFlight => $this.$f::<rules::P2cInFlight>($($arg),*),
-            Number::P2cReported => $this.$f::<rules::P2cReported>($($arg),*),
-            Number::P2cPeakEwma | Number::PeakEwma => $this.$f::<rules::PeakEwma>($($arg),*),
-            Number::RingHash => $this.$f::<rules::RingHash<false>>($($arg),*),
-            Number::RingHashNginx => $this.$f::<rules::RingHash<true>>($($arg),*),
-            Number::Maglev => $this.$f::<rules::Maglev>($($arg),*),
-            Number::Rendezvous => $this.$f::<rules::Rendezvous>($($arg),*),
-            Number::MostAvailable => $this.$f::<rules::MostAvailable>($($arg),*),
-            Number::Custom => $this.$f::<rules::Custom>($($arg),*),
+            Number::RoundRobin => {
+                type $R = rules::RoundRobin;
+                $body
+            }
+            Number::WeightedRoundRobin => {
+                type $R = rules::WeightedRoundRobin;
+                $body
+            }
+            Number::Random => {
+                type $R = rules::Random;
+                $body
+            }
+            Number::WeightedRandom => {
+                type $R = rules::WeightedRandom;
+                $body
+            }
+            Number::LeastLoad => {
+                type $R = rules::LeastLoad;
+                $body
+            }
+            Number::LeastRequest => {
+                type $R = rules::LeastRequest<false>;
+                $body
+            }
+            Number::LeastRequestExact => {
+                type $R = rules::LeastRequest<true>;
+                $body
+            }
+            Number::P2cInFlight => {
+                type $R = rules::P2cInFlight;
+                $body
+            }
+            Number::P2cReported => {
+                type $R = rules::P2cReported;
+                $body
+            }
+            Number::P2cPeakEwma | Number::PeakEwma => {
+                type $R = rules::PeakEwma;
+                $body
+            }
+            Number::RingHash => {
+                type $R = rules::RingHash<false>;
+                $body
+            }
+            Number::RingHashNginx => {
+                type $R = rules::RingHash<true>;
+                $body
+            }
+            Number::Maglev => {
+                type $R = rules::Maglev;
+                $body
+            }
+            Number::Rendezvous => {
+                type $R = rules::Rendezvous;
+                $body
+            }
+            Number::MostAvailable => {
+                type $R = rules::MostAvailable;
+                $body
+            }
+            Number::Custom => {
+                type $R = rules::Custom;
+                $body
+            }
         }
     }};
 }
@@ -79,7 +123,7 @@ impl<'a> Decision<'a> {
     pub(crate) fn chain<F: Condition>(self, from: usize, view: PoolCandidates<'_, F>) -> Option<usize> {
         (from..self.lead.steps()).find_map(|i| {
             let Step { rule, parameter } = self.plan.step(i)?;
-            by_rule!(rule, self.apply(parameter, view))
+            by_rule!(rule, R => self.apply::<R>(parameter, view))
         })
     }
 
@@ -133,7 +177,7 @@ pub(crate) struct Random;
 impl Rule for Random {
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
-        draw_once(d.candidates(Any), d.evenly(), Draws::resume(start))
+        draw_once(d.available(), d.evenly(), Draws::resume(start))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
@@ -146,7 +190,7 @@ pub(crate) struct WeightedRandom;
 impl Rule for WeightedRandom {
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
-        draw_once(d.candidates(Any), d.by_weight(), Draws::resume(start))
+        draw_once(d.available(), d.by_weight(), Draws::resume(start))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
@@ -173,7 +217,7 @@ impl Rule for RoundRobin {
     #[inline(always)]
     fn at_once(d: Decision<'_>, turn: u64) -> Option<usize> {
         let c = Self::candidate(d, turn);
-        (d.lead.fit() != 0 && d.candidates(Any).fit(c)).then_some(c)
+        (d.lead.fit() != 0 && d.available().fit(c)).then_some(c)
     }
 
     fn choose<F: Condition>(d: Decision<'_>, turn: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
@@ -211,7 +255,7 @@ impl Rule for WeightedRoundRobin {
     #[inline(always)]
     fn at_once(d: Decision<'_>, turn: u64) -> Option<usize> {
         let c = Self::candidate(d, turn);
-        (Self::takes_turn(d, true) && d.candidates(Any).fit(c)).then_some(c)
+        (Self::takes_turn(d, true) && d.available().fit(c)).then_some(c)
     }
 
     fn choose<F: Condition>(d: Decision<'_>, turn: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
@@ -229,11 +273,9 @@ impl Rule for P2cInFlight {
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
         let mut draws = Draws::resume(start);
         if d.lead.weighted() {
-            return two_choices::by_weight_at_once(d.candidates(Any), d.by_weight(), draws, |a, b| {
-                d.fewer_in_flight(a, b)
-            });
+            return two_choices::by_weight_at_once(d.available(), d.by_weight(), draws, |a, b| d.fewer_in_flight(a, b));
         }
-        two_choices::evenly_at_once(d.candidates(Any), d.evenly(), &mut draws, |a, b| {
+        two_choices::evenly_at_once(d.available(), d.evenly(), &mut draws, |a, b| {
             d.memory.in_flight(b) < d.memory.in_flight(a)
         })
     }
@@ -253,7 +295,7 @@ pub(crate) struct P2cReported;
 impl Rule for P2cReported {
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
-        two_choices::by_weight_at_once(d.candidates(Any), d.by_weight(), Draws::resume(start), |a, b| {
+        two_choices::by_weight_at_once(d.available(), d.by_weight(), Draws::resume(start), |a, b| {
             d.compare_reported(b, a) == Order::Less
         })
     }
@@ -291,7 +333,7 @@ pub(crate) struct LeastLoad;
 
 impl Rule for LeastLoad {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let load = |c| d.memory.node(c).reported_load().unwrap_or(0.0);
+        let load = |c| d.node(c).reported_load().unwrap_or(0.0);
         d.drawing(start, |draws| least::choose(view, draws, |a, b| compare_loads(load(a), load(b))))
     }
 }
@@ -302,7 +344,7 @@ impl Rule for PeakEwma {
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
         let (decay_ns, reference) = (d.plan.parameter(0), d.reference_latency());
-        two_choices::by_weight_at_once(d.candidates(Any), d.by_weight(), Draws::resume(start), |a, b| {
+        two_choices::by_weight_at_once(d.available(), d.by_weight(), Draws::resume(start), |a, b| {
             d.latency_cost(b, decay_ns, reference) < d.latency_cost(a, decay_ns, reference)
         })
     }
@@ -318,7 +360,7 @@ pub(crate) struct MostAvailable;
 
 impl Rule for MostAvailable {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, epsilon: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let ratio = |c| d.memory.node(c).remaining_ratio().unwrap_or(1.0);
+        let ratio = |c| d.node(c).remaining_ratio().unwrap_or(1.0);
         d.drawing(start, |draws| most_available::choose(view, draws, epsilon, ratio))
     }
 }
@@ -342,7 +384,7 @@ impl Rule for Maglev {
     #[inline(always)]
     fn at_once(d: Decision<'_>, _: u64) -> Option<usize> {
         let (size, slot) = Self::slot(d);
-        maglev::owner(key_hash(d.unbounded_key()?), size, slot).filter(|&c| d.candidates(Any).fit(c))
+        maglev::owner(key_hash(d.unbounded_key()?), size, slot).filter(|&c| d.available().fit(c))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
@@ -377,7 +419,7 @@ impl<const NGINX: bool> Rule for RingHash<NGINX> {
     fn at_once(d: Decision<'_>, _: u64) -> Option<usize> {
         let key = d.unbounded_key()?;
         let point = Self::point(key, if NGINX { 0 } else { key_hash(key) });
-        ring_hash::owner(point, &Self::ring(d)).filter(|&c| d.candidates(Any).fit(c))
+        ring_hash::owner(point, &Self::ring(d)).filter(|&c| d.available().fit(c))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {

@@ -3,13 +3,15 @@
 use std::cmp::Ordering as Order;
 
 use super::filter::Filter;
-use super::{Pool, Request};
+use super::{AVAILABLE_MASK, Pool, Request};
 use crate::plan::step::Lead;
 use crate::plan::view::PlanView;
 use crate::policies::latency;
+use crate::state::arena::Table;
 use crate::state::layout::pool_word;
 use crate::state::local::{Local, Turns};
 use crate::state::memory::Memory;
+use crate::state::node::NodeWords;
 use crate::strategy::candidates::Candidates;
 use crate::strategy::compare_loads;
 use crate::strategy::hashing::HashCandidates;
@@ -27,6 +29,8 @@ const BLOCK_MAX: u64 = 64;
 pub(crate) struct Decision<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) memory: &'a Memory,
+    /// The memory's nodes, so that where they are is looked up once.
+    nodes: Table,
     pub(crate) request: &'a Request<'a>,
     pub(crate) plan: PlanView<'a>,
     pub(crate) lead: Lead,
@@ -35,6 +39,29 @@ pub(crate) struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
+    #[inline(always)]
+    pub(crate) fn new(
+        pool: &'a Pool,
+        request: &'a Request<'a>,
+        plan: PlanView<'a>,
+        lead: Lead,
+        generation: u64,
+        local: &'a Local,
+    ) -> Self {
+        Self { pool, memory: &pool.memory, nodes: pool.memory.nodes(), request, plan, lead, generation, local }
+    }
+
+    /// All members as candidates of a plain request.
+    #[inline(always)]
+    pub(crate) fn available(self) -> PoolCandidates<'a, Any> {
+        PoolCandidates { decision: self, mask: AVAILABLE_MASK, filter: Any }
+    }
+
+    #[inline(always)]
+    pub(crate) fn node(&self, c: usize) -> NodeWords<'_> {
+        NodeWords(self.nodes.block(c))
+    }
+
     /// All members as candidates; `filter`: conditions beside health.
     #[inline(always)]
     pub(crate) fn candidates<F: Condition>(self, filter: F) -> PoolCandidates<'a, F> {
@@ -82,7 +109,7 @@ impl<'a> Decision<'a> {
 
     #[inline(always)]
     pub(crate) fn compare_in_flight(self, a: usize, b: usize) -> Order {
-        let (weight_a, weight_b) = (self.memory.node(a).weight(), self.memory.node(b).weight());
+        let (weight_a, weight_b) = (self.node(a).weight(), self.node(b).weight());
         let left = self.memory.in_flight(a).wrapping_mul(u64::from(weight_b));
         left.cmp(&self.memory.in_flight(b).wrapping_mul(u64::from(weight_a)))
     }
@@ -90,19 +117,20 @@ impl<'a> Decision<'a> {
     /// Reported load for the weight; what was never reported is 0.
     pub(crate) fn compare_reported(self, a: usize, b: usize) -> Order {
         let load = |c| {
-            let node = self.memory.node(c);
+            let node = self.node(c);
             node.reported_load().unwrap_or(0.0) / f64::from(node.weight().max(1))
         };
         compare_loads(load(a), load(b))
     }
 
-    /// average · (1 + in flight/weight)
+    /// average · (1 + in flight/weight), as coarse as averages are kept: nodes that have drifted to the reference are alike.
     #[inline(always)]
-    pub(crate) fn latency_cost(self, c: usize, decay_ns: f64, reference_ns: f64) -> f64 {
-        let node = self.memory.node(c);
-        let average = latency::read(node.latency().load(Ordering::Relaxed), self.local.now_ns.get(), decay_ns, reference_ns);
+    pub(crate) fn latency_cost(self, c: usize, decay_ns: f64, reference_ns: f64) -> f32 {
+        let node = self.node(c);
+        let average =
+            latency::read(node.latency().load(Ordering::Relaxed), self.local.now_ns.get(), decay_ns, reference_ns);
         let in_flight = self.memory.in_flight(c) as f64;
-        average * (1.0 + in_flight / f64::from(node.weight().max(1)))
+        (average * (1.0 + in_flight / f64::from(node.weight().max(1)))) as f32
     }
 
     #[inline(always)]
@@ -172,19 +200,19 @@ impl<F: Condition> Candidates for PoolCandidates<'_, F> {
 
     #[inline(always)]
     fn fit(&self, c: usize) -> bool {
-        self.decision.memory.node(c).state().fit(self.mask) && self.filter.accepts(self.decision.pool, c)
+        self.decision.node(c).state().fit(self.mask) && self.filter.accepts(self.decision.pool, c)
     }
 
     #[inline(always)]
     fn weight(&self, c: usize) -> u32 {
-        self.decision.memory.node(c).weight()
+        self.decision.node(c).weight()
     }
 }
 
 impl<F: Condition> HashCandidates for PoolCandidates<'_, F> {
     #[inline(always)]
     fn id_hash(&self, c: usize) -> u64 {
-        self.decision.memory.node(c).id_hash()
+        self.decision.node(c).id_hash()
     }
 
     #[inline(always)]

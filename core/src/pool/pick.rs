@@ -6,8 +6,9 @@ use super::filter::Filter;
 use super::{Pool, Request, Ticket};
 use crate::plan::step::Lead;
 use crate::plan::view::PlanView;
-use crate::state::lease::{Leased, Position};
+use crate::state::lease::Leased;
 use crate::state::local::{self, Local};
+use crate::state::node::State;
 use crate::state::thread;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{NoNode, NoNodeReason, TicketError};
@@ -47,10 +48,12 @@ impl Pool {
     /// [`release`](Self::release), or be recovered by `lease_timeout_ms`.
     #[inline]
     pub fn acquire(&self, request: &Request<'_>) -> Result<Lease, NoNode> {
-        let attempt = self.attempt::<true>(request);
-        match attempt.ticket() {
-            Some(ticket) => Ok(Lease { ticket, node: attempt.node(), callback_failed: attempt.callback_failed() }),
-            None => Err(self.why_not(attempt, request)),
+        let mut attempt = self.attempt::<true>(request);
+        loop {
+            if let Some(ticket) = attempt.ticket() {
+                return Ok(Lease { ticket, node: attempt.node(), callback_failed: attempt.callback_failed() });
+            }
+            attempt = self.attempt_again::<true>(attempt, request)?;
         }
     }
 
@@ -61,88 +64,56 @@ impl Pool {
     /// As [`pick`](Self::pick).
     #[inline]
     pub fn choose(&self, request: &Request<'_>) -> Result<NodeRef, NoNode> {
-        let attempt = self.attempt::<false>(request);
-        if attempt.is_hit() { Ok(attempt.node()) } else { Err(self.why_not(attempt, request)) }
+        let mut attempt = self.attempt::<false>(request);
+        loop {
+            if attempt.is_hit() {
+                return Ok(attempt.node());
+            }
+            attempt = self.attempt_again::<false>(attempt, request)?;
+        }
     }
 
-    /// Looks at the plan, again as long as it moves meanwhile.
-    #[inline(always)]
+    /// One look at the plan. Whatever is unusual leaves this function for good: it has to keep nothing over a call.
     fn attempt<const LEASE: bool>(&self, request: &Request<'_>) -> Attempt {
-        self.after_fork_if_any();
-        local::with_local(self.number.get(), self.tag.load(Ordering::Relaxed), Attempt::FULL, |local| {
-            loop {
-                let generation = self.generation().current();
-                let plan = self.plan(generation);
-                let lead = plan.lead();
-                let Some(rule) = lead.rule() else { continue };
-                let attempt = if request.is_plain() {
-                    if LEASE {
-                        by_rule!(rule, self.lease_by(request, plan, lead, generation, local))
-                    } else {
-                        by_rule!(rule, self.node_by(request, plan, lead, generation, local))
-                    }
-                } else {
-                    self.attempt_filtered::<LEASE>(request, plan, lead, generation, local)
-                };
-                if attempt != Attempt::MOVED {
-                    return attempt;
-                }
+        if self.has_forked() {
+            return self.attempt_after_fork::<LEASE>(request);
+        }
+        let near = |local: &Local| {
+            let generation = self.generation().current();
+            let plan = self.plan(generation);
+            let lead = plan.lead();
+            if request.is_plain() && !lead.needs_clock() {
+                self.attempt_plain::<LEASE>(request, plan, lead, generation, local)
+            } else {
+                self.attempt_prepared::<LEASE>(request, plan, lead, generation, local)
             }
+        };
+        local::with_near(self.number.get(), self.tag.load(Ordering::Relaxed), near, || {
+            self.attempt_far::<LEASE>(request)
         })
     }
 
-    #[inline(always)]
-    fn decision<'a>(
-        &'a self,
-        request: &'a Request<'a>,
-        plan: PlanView<'a>,
-        lead: Lead,
-        generation: u64,
-        local: &'a Local,
-    ) -> Decision<'a> {
-        let now_ns = if lead.needs_clock() { time_of(request) } else { 0 };
-        Decision { pool: self, memory: &self.memory, request, plan, lead, generation, local, now_ns }
-    }
-
-    /// The rule's node, leased. Compiled for each rule.
-    #[inline(never)]
-    fn lease_by<R: Rule>(
-        &self,
-        request: &Request<'_>,
-        plan: PlanView<'_>,
-        lead: Lead,
-        generation: u64,
-        local: &Local,
-    ) -> Attempt {
-        let d = self.decision(request, plan, lead, generation, local);
-        match first_choice::<R>(d) {
-            None if lead.steps() > 1 => self.attempt_further::<true>(request, plan, lead, generation, local),
-            chosen if lead.has_own() => self.lease(d, chosen).with_failure(local),
-            chosen => self.lease(d, chosen),
-        }
-    }
-
-    /// The rule's node. Compiled for each rule.
-    #[inline(never)]
-    fn node_by<R: Rule>(
-        &self,
-        request: &Request<'_>,
-        plan: PlanView<'_>,
-        lead: Lead,
-        generation: u64,
-        local: &Local,
-    ) -> Attempt {
-        let d = self.decision(request, plan, lead, generation, local);
-        match first_choice::<R>(d) {
-            None if lead.steps() > 1 => self.attempt_further::<false>(request, plan, lead, generation, local),
-            chosen if lead.has_own() => self.uncounted(d, chosen).with_failure(local),
-            chosen => self.uncounted(d, chosen),
-        }
-    }
-
-    /// The node of the chain's further steps.
     #[cold]
-    fn attempt_further<const LEASE: bool>(
+    #[inline(never)]
+    fn attempt_after_fork<const LEASE: bool>(&self, request: &Request<'_>) -> Attempt {
+        self.after_fork_if_any();
+        self.attempt_far::<LEASE>(request)
+    }
+
+    /// For a thread that has not met this pool, or has its memory of it further away.
+    #[cold]
+    #[inline(never)]
+    fn attempt_far<const LEASE: bool>(&self, request: &Request<'_>) -> Attempt {
+        local::with_local(self.number.get(), self.tag.load(Ordering::Relaxed), Attempt::FULL, |local| {
+            let generation = self.generation().current();
+            let plan = self.plan(generation);
+            self.attempt_prepared::<LEASE>(request, plan, plan.lead(), generation, local)
+        })
+    }
+
+    /// Takes the time where the plan needs it, and looks at the request's conditions.
+    #[inline(never)]
+    fn attempt_prepared<const LEASE: bool>(
         &self,
         request: &Request<'_>,
         plan: PlanView<'_>,
@@ -150,10 +121,76 @@ impl Pool {
         generation: u64,
         local: &Local,
     ) -> Attempt {
-        let d = self.decision(request, plan, lead, generation, local);
-        let chosen = d.chain(1, d.candidates(Any));
-        let attempt = if LEASE { self.lease(d, chosen) } else { self.uncounted(d, chosen) };
-        attempt.with_failure(local)
+        if lead.needs_clock() {
+            local.now_ns.set(request.now_ns.unwrap_or_else(now_ns));
+        }
+        if request.is_plain() {
+            self.attempt_plain::<LEASE>(request, plan, lead, generation, local)
+        } else {
+            self.attempt_filtered::<LEASE>(request, plan, lead, generation, local)
+        }
+    }
+
+    #[inline(always)]
+    fn attempt_plain<const LEASE: bool>(
+        &self,
+        request: &Request<'_>,
+        plan: PlanView<'_>,
+        lead: Lead,
+        generation: u64,
+        local: &Local,
+    ) -> Attempt {
+        // Without a rule, the plan is being written anew.
+        let Some(rule) = lead.rule() else { return Attempt::MOVED };
+        by_rule!(rule, R => self.attempt_by::<R, LEASE>(request, plan, lead, generation, local))
+    }
+
+    /// The first rule's node. Compiled for each rule; here too, the unusual is asked for and not awaited.
+    #[inline(never)]
+    fn attempt_by<R: Rule, const LEASE: bool>(
+        &self,
+        request: &Request<'_>,
+        plan: PlanView<'_>,
+        lead: Lead,
+        generation: u64,
+        local: &Local,
+    ) -> Attempt {
+        let d = Decision::new(self, request, plan, lead, generation, local);
+        let number = R::number(d, true);
+        let Some(index) = R::at_once(d, number) else {
+            return self.attempt_in_full::<R, LEASE>(request, generation, local, number);
+        };
+        if LEASE {
+            let in_total = lead.needs_total();
+            let Some(state) = self.count(index, in_total, generation) else { return Attempt::MOVED };
+            let lease = Leased::new(index, self.settings.process, state, started_ns(lead, local), in_total);
+            match self.memory.leases().open_next(local.last_slot.get(), lease) {
+                Some(ticket) => {
+                    local.last_slot.set(ticket.slot() as u32);
+                    Attempt::hit(Some(ticket), index, state)
+                }
+                None => self.open_further(local, lease, state),
+            }
+        } else {
+            self.uncounted(generation, index)
+        }
+    }
+
+    /// The rule's node wherever it has to be looked for, or that of the chain's further steps.
+    #[cold]
+    #[inline(never)]
+    fn attempt_in_full<R: Rule, const LEASE: bool>(
+        &self,
+        request: &Request<'_>,
+        generation: u64,
+        local: &Local,
+        number: u64,
+    ) -> Attempt {
+        let plan = self.plan(generation);
+        let d = Decision::new(self, request, plan, plan.lead(), generation, local);
+        let view = d.candidates(Any);
+        let chosen = R::choose(d, number, plan.parameter(0), view).or_else(|| d.chain(1, view));
+        self.settle::<LEASE>(d, chosen)
     }
 
     /// The chain's node under the request's conditions.
@@ -166,74 +203,69 @@ impl Pool {
         generation: u64,
         local: &Local,
     ) -> Attempt {
-        let d = self.decision(request, plan, lead, generation, local);
+        let d = Decision::new(self, request, plan, lead, generation, local);
         let filter = Filter::new(self, plan, request);
         // Exclusions that name nobody are no condition.
         let chosen = if filter.is_void() { d.chain(0, d.candidates(Any)) } else { d.chain(0, d.candidates(&filter)) };
         if filter.failed.get() {
             local.failed.set(true);
         }
-        let attempt = if LEASE { self.lease(d, chosen) } else { self.uncounted(d, chosen) };
-        attempt.with_failure(local)
+        self.settle::<LEASE>(d, chosen)
     }
 
-    #[inline(always)]
-    fn uncounted(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
-        if !self.generation().is_still(d.generation) {
-            return Attempt::MOVED;
-        }
-        match chosen {
-            Some(index) => Attempt::hit(None, index, d.memory.node(index).state().generation()),
-            None => Attempt::NOBODY,
-        }
-    }
-
-    #[inline(always)]
-    fn lease(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
-        let Some(index) = chosen else { return self.uncounted(d, None) };
-        // Counted first, then looked whether the plan still holds: see `Generation::is_still`.
-        let in_total = d.lead.needs_total();
-        self.count(index, in_total);
-        if !self.generation().is_still(d.generation) {
-            self.uncount(index, in_total);
-            return Attempt::MOVED;
-        }
-        let state = d.memory.node(index).state();
-        let leased = Leased {
-            node: index as u32,
-            row: self.settings.process as u32,
-            node_generation: state.generation(),
-            epoch: state.epoch(),
-            started_ns: d.now_ns,
-            in_total,
+    /// An attempt with this choice.
+    #[inline(never)]
+    fn settle<const LEASE: bool>(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
+        let attempt = match chosen {
+            Some(index) if LEASE => self.lease(d, index),
+            Some(index) => self.uncounted(d.generation, index),
+            None if self.generation().is_still(d.generation) => Attempt::NOBODY,
+            None => Attempt::MOVED,
         };
-        match self.open(d.local, leased) {
-            Some(ticket) => Attempt::hit(Some(ticket), index, state.generation()),
+        attempt.with_failure(d.local)
+    }
+
+    #[inline(always)]
+    fn uncounted(&self, generation: u64, index: usize) -> Attempt {
+        let state = self.memory.node(index).state();
+        if self.generation().is_still(generation) { Attempt::hit(None, index, state) } else { Attempt::MOVED }
+    }
+
+    fn lease(&self, d: Decision<'_>, index: usize) -> Attempt {
+        let in_total = d.lead.needs_total();
+        let Some(state) = self.count(index, in_total, d.generation) else { return Attempt::MOVED };
+        let lease = Leased::new(index, self.settings.process, state, started_ns(d.lead, d.local), in_total);
+        self.open_further(d.local, lease, state)
+    }
+
+    /// A lease where the next slot in turn is not free, or is the thread's first.
+    #[cold]
+    #[inline(never)]
+    fn open_further(&self, local: &Local, lease: Leased, state: State) -> Attempt {
+        let token = match local.token.get() {
+            0 => local::thread_token().inspect(|&token| local.token.set(token)),
+            token => Some(token),
+        };
+        let mut last = local.last_slot.get();
+        let ticket = token.and_then(|token| self.memory.leases().open(&mut last, token, thread::lives, lease));
+        local.last_slot.set(last);
+        match ticket {
+            Some(ticket) => Attempt::hit(Some(ticket), lease.node as usize, state),
             None => {
-                self.uncount(index, in_total);
+                self.uncount(lease.node as usize, lease.in_total);
                 Attempt::FULL
             }
         }
     }
 
-    #[inline(always)]
-    fn open(&self, local: &Local, leased: Leased) -> Option<Ticket> {
-        let mut position = local.position.get();
-        let ticket = if position.run != 0 {
-            self.memory.leases().open(&mut position, local.token.get(), thread::lives, leased)
-        } else {
-            self.open_first(local, &mut position, leased)
-        };
-        local.position.set(position);
-        ticket
-    }
-
-    /// A thread's first lease of this pool.
+    /// Another attempt if the plan moved under this one; else why it has no node.
     #[cold]
-    fn open_first(&self, local: &Local, position: &mut Position, leased: Leased) -> Option<Ticket> {
-        let token = local::thread_token()?;
-        local.token.set(token);
-        self.memory.leases().open(position, token, thread::lives, leased)
+    #[inline(never)]
+    fn attempt_again<const LEASE: bool>(&self, attempt: Attempt, request: &Request<'_>) -> Result<Attempt, NoNode> {
+        match attempt {
+            Attempt::MOVED => Ok(self.attempt::<LEASE>(request)),
+            _ => Err(self.why_not(attempt, request)),
+        }
     }
 
     /// Why an attempt has no node.
@@ -245,12 +277,19 @@ impl Pool {
         self.why(self.plan(self.generation().current()), request, attempt.callback_failed())
     }
 
+    /// Counts a pick in flight; the node's state, if the plan still holds. Counted first, then looked: see
+    /// `Generation::is_still`.
     #[inline(always)]
-    fn count(&self, index: usize, in_total: bool) {
+    fn count(&self, index: usize, in_total: bool, generation: u64) -> Option<State> {
         self.memory.row(index, self.settings.process).fetch_add(1, Ordering::SeqCst);
         if in_total {
             self.memory.total_row(self.settings.process).fetch_add(1, Ordering::Relaxed);
         }
+        if self.generation().is_still(generation) {
+            return Some(self.memory.node(index).state());
+        }
+        self.uncount(index, in_total);
+        None
     }
 
     #[inline(always)]
@@ -262,15 +301,10 @@ impl Pool {
     }
 }
 
-/// The first step's node.
+/// When a pick began, 0 if nobody needs the time.
 #[inline(always)]
-fn first_choice<R: Rule>(d: Decision<'_>) -> Option<usize> {
-    R::choose(d, d.plan.parameter(0), d.candidates(Any))
-}
-
-#[inline(never)]
-fn time_of(request: &Request<'_>) -> u64 {
-    request.now_ns.unwrap_or_else(now_ns)
+fn started_ns(lead: Lead, local: &Local) -> u64 {
+    if lead.needs_clock() { local.now_ns.get() } else { 0 }
 }
 
 /// What came of one look at a plan: two words, so that they come back in registers.
@@ -293,8 +327,9 @@ impl Attempt {
     const FULL: Self = Self { ticket: 0, node: Self::MISS | 2 };
 
     #[inline(always)]
-    fn hit(ticket: Option<Ticket>, index: usize, generation: u32) -> Self {
-        Self { ticket: ticket.map_or(0, Ticket::as_u64), node: u64::from(generation) << 32 | index as u64 & 0xFFFF }
+    fn hit(ticket: Option<Ticket>, index: usize, state: State) -> Self {
+        let node = u64::from(state.generation()) << 32 | index as u64 & 0xFFFF;
+        Self { ticket: ticket.map_or(0, Ticket::as_u64), node }
     }
 
     #[inline(always)]

@@ -75,10 +75,11 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Whether only health decides who is eligible.
+    /// Whether nothing is asked for but a node that is available.
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {
-        self.exclude.is_empty() && self.exclude_nodes.is_empty() && self.require.is_empty() && self.predicate.is_none()
+        let conditions = self.exclude.len() | self.exclude_nodes.len() | self.require.len();
+        conditions | usize::from(self.health_mask) == 0 && self.predicate.is_none()
     }
 
     #[inline(always)]

@@ -11,6 +11,7 @@
 //!         cas(slot[i], word → word without OPEN); failed → stale
 //! ```
 
+use super::node::State;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Slots of a run.
@@ -30,23 +31,28 @@ pub struct Ticket(u64);
 
 impl Ticket {
     /// The number, for hosts that keep tickets as numbers. Below 2⁵³.
+    #[inline(always)]
     pub fn as_u64(self) -> u64 {
         self.0
     }
 
     /// A ticket from its number; any number may be given, a wrong one is refused when it is used.
+    #[inline(always)]
     pub fn from_u64(number: u64) -> Self {
         Self(number)
     }
 
+    #[inline(always)]
     fn new(slot: usize, generation: u32) -> Self {
         Self(u64::from(generation) << 21 | slot as u64)
     }
 
-    fn slot(self) -> usize {
+    #[inline(always)]
+    pub(crate) fn slot(self) -> usize {
         (self.0 & ((1 << 21) - 1)) as usize
     }
 
+    #[inline(always)]
     fn generation(self) -> u64 {
         self.0 >> 21
     }
@@ -67,6 +73,13 @@ pub(crate) struct Leased {
 }
 
 impl Leased {
+    #[inline(always)]
+    pub(crate) fn new(node: usize, row: usize, state: State, started_ns: u64, in_total: bool) -> Self {
+        let (node_generation, epoch) = (state.generation(), state.epoch());
+        Self { node: node as u32, row: row as u32, node_generation, epoch, started_ns, in_total }
+    }
+
+    #[inline(always)]
     fn word(self, generation: u64) -> u64 {
         generation << 32
             | u64::from(self.node & 0xFFFF) << 16
@@ -75,24 +88,34 @@ impl Leased {
             | OPEN
     }
 
+    /// Generation and epoch, in their places of the node's state word.
+    #[inline(always)]
+    fn detail(self) -> u64 {
+        u64::from(self.node_generation) << 32 | u64::from(self.epoch) << 24
+    }
+
+    #[inline(always)]
     fn read(word: u64, detail: u64, started_ns: u64) -> Self {
         Self {
             node: (word >> 16) as u32 & 0xFFFF,
             row: (word >> 8) as u32 & 0xFF,
             node_generation: (detail >> 32) as u32,
-            epoch: detail as u8,
+            epoch: (detail >> 24) as u8,
             started_ns,
             in_total: word & 2 != 0,
         }
     }
 }
 
-/// Where a thread goes on in its runs. Made by [`Leases::open`], kept by the thread.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Position {
-    /// The run plus one; 0: none yet.
-    pub(crate) run: u32,
-    pub(crate) slot: u32,
+/// The slot that a thread opened last, while it has opened none.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
+/// Where a thread goes on in its runs.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    /// The run plus one.
+    run: u32,
+    slot: u32,
 }
 
 /// All leases of a pool.
@@ -112,35 +135,28 @@ pub(crate) enum Refused {
 }
 
 impl<'a> Leases<'a> {
-    /// Opens a slot for the thread with `token`, whose position is `at`. `lives` tells whether a run's owner still does.
-    /// `None`: all slots are taken.
-    #[inline]
-    pub(crate) fn open(
-        self,
-        at: &mut Position,
-        token: u64,
-        lives: impl Fn(u64) -> bool,
-        lease: Leased,
-    ) -> Option<Ticket> {
-        if at.run != 0 {
-            // The usual case: the next slot in turn is free.
-            let slot = (at.run as usize - 1) * RUN_SLOTS + at.slot as usize;
-            if (at.slot as usize) < RUN_SLOTS {
-                if let Some(ticket) = self.try_open(slot, lease) {
-                    at.slot += 1;
-                    return Some(ticket);
-                }
-            }
-        }
-        self.open_further(at, token, lives, lease)
+    /// Opens the slot after `last`, the usual case; `None` if it is not free, or begins another run.
+    #[inline(always)]
+    pub(crate) fn open_next(self, last: u32, lease: Leased) -> Option<Ticket> {
+        let slot = last.wrapping_add(1) as usize;
+        if slot % RUN_SLOTS == 0 { None } else { self.try_open(slot, lease) }
+    }
+
+    /// Opens a slot for the thread with `token`, which opened `last` before. `lives` tells whether a run's owner still
+    /// does. `None`: all slots are taken.
+    pub(crate) fn open(self, last: &mut u32, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
+        let runs = RUN_SLOTS as u32;
+        let mut at = match *last {
+            NO_SLOT => Position { run: self.find_or_claim_run(token, &lives)?, slot: 0 },
+            last => Position { run: last / runs + 1, slot: last % runs + 1 },
+        };
+        let ticket = self.open_from(&mut at, token, lives, lease);
+        *last = (at.run - 1) * runs + at.slot.max(1) - 1;
+        ticket
     }
 
     /// Walks on over the thread's runs; claims another when 64 slots in a row are busy.
-    #[cold]
-    fn open_further(self, at: &mut Position, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
-        if at.run == 0 {
-            *at = Position { run: self.find_or_claim_run(token, &lives)?, slot: 0 };
-        }
+    fn open_from(self, at: &mut Position, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
         let mut busy = 0;
         loop {
             if at.slot as usize >= RUN_SLOTS {
@@ -175,7 +191,7 @@ impl<'a> Leases<'a> {
             return None;
         }
         let generation = ((word >> 32) as u32).wrapping_add(1).max(1);
-        words[1].store(u64::from(lease.node_generation) << 32 | u64::from(lease.epoch), Ordering::Relaxed);
+        words[1].store(lease.detail(), Ordering::Relaxed);
         words[2].store(lease.started_ns, Ordering::Relaxed);
         // Release pairs with the acquire of a close: it finds the details of this generation.
         words[0].store(lease.word(u64::from(generation)), Ordering::Release);
@@ -201,9 +217,9 @@ impl<'a> Leases<'a> {
     }
 
     /// Closes a ticket; tells what it held.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn close(self, ticket: Ticket) -> Result<Leased, Refused> {
-        let (words, word) = self.opened(ticket)?;
+        let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
         let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
         // Only one close of this generation succeeds; release pairs with the acquire of the next open.
         match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
@@ -214,25 +230,27 @@ impl<'a> Leases<'a> {
 
     /// What an open ticket holds.
     pub(crate) fn look(self, ticket: Ticket) -> Result<Leased, Refused> {
-        let (words, word) = self.opened(ticket)?;
+        let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
         // Acquire, so that the state is read again after the details.
         let leased = Leased::read(word, words[1].load(Ordering::Acquire), words[2].load(Ordering::Acquire));
         if words[0].load(Ordering::Relaxed) == word { Ok(leased) } else { Err(Refused::Stale) }
     }
 
-    /// The words of a ticket's slot and its state, if it is open.
+    /// The words of a ticket's slot and its state, if it is open. No open slot has generation 0.
     #[inline(always)]
-    fn opened(self, ticket: Ticket) -> Result<(&'a [AtomicU64], u64), Refused> {
+    fn opened(self, ticket: Ticket) -> Option<(&'a [AtomicU64], u64)> {
         let slot = ticket.slot();
-        let words = self.slots.get(slot * SLOT_WORDS..slot * SLOT_WORDS + SLOT_WORDS).ok_or(Refused::Invalid)?;
-        if ticket.generation() == 0 || ticket.0 >> 53 != 0 {
-            return Err(Refused::Invalid);
-        }
+        let words = self.slots.get(slot * SLOT_WORDS..slot * SLOT_WORDS + SLOT_WORDS)?;
         let word = words[0].load(Ordering::Acquire);
-        if word >> 32 != ticket.generation() || word & OPEN == 0 {
-            return Err(Refused::Stale);
-        }
-        Ok((words, word))
+        (word >> 32 == ticket.generation() && word & OPEN != 0).then_some((words, word))
+    }
+
+    /// Why a ticket does not open its slot: stale if it could have been given out.
+    #[cold]
+    fn refused(self, ticket: Ticket) -> Refused {
+        let slots = self.slots.len() / SLOT_WORDS;
+        let possible = ticket.slot() < slots && ticket.generation() != 0 && ticket.0 >> 53 == 0;
+        if possible { Refused::Stale } else { Refused::Invalid }
     }
 
     /// Every open ticket, with what it holds.

@@ -4,7 +4,7 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::lease::Position;
+use super::lease::NO_SLOT;
 use super::thread::ThreadToken;
 use crate::vocabulary::rng::Draws;
 
@@ -22,7 +22,8 @@ pub(crate) struct Local {
     pub(crate) stream: Cell<u64>,
     /// The thread's token, while it has a run.
     pub(crate) token: Cell<u64>,
-    pub(crate) position: Cell<Position>,
+    /// The slot that the thread opened last.
+    pub(crate) last_slot: Cell<u32>,
     pub(crate) turns: Turns,
     /// The time of the present decision, where its plan needs one.
     pub(crate) now_ns: Cell<u64>,
@@ -82,7 +83,7 @@ impl Local {
             tag: Cell::new(0),
             stream: Cell::new(0),
             token: Cell::new(0),
-            position: Cell::new(Position { run: 0, slot: 0 }),
+            last_slot: Cell::new(NO_SLOT),
             turns: Turns { next: Cell::new(0), end: Cell::new(0), block: Cell::new(0) },
             now_ns: Cell::new(0),
             failed: Cell::new(false),
@@ -99,7 +100,7 @@ impl Local {
     fn reset(&self, tag: u64) {
         self.stream.set(Draws::of_thread().next_u64());
         self.token.set(0);
-        self.position.set(Position::default());
+        self.last_slot.set(NO_SLOT);
         self.turns.next.set(0);
         self.turns.end.set(0);
         self.turns.block.set(0);

@@ -76,6 +76,11 @@ impl Memory {
         &self.plans[(generation & 1) as usize]
     }
 
+    #[inline(always)]
+    pub(crate) fn nodes(&self) -> Table {
+        self.nodes
+    }
+
     /// The hot words of a node. Indices come bounded or from memory; any number leads to some node's words.
     #[inline(always)]
     pub(crate) fn node(&self, index: usize) -> NodeWords<'_> {
@@ -92,7 +97,7 @@ impl Memory {
     pub(crate) fn row(&self, index: usize, process: usize) -> &AtomicU64 {
         match process {
             0 => self.node(index).first_row(),
-            _ => &self.further_rows(index)[process - 1],
+            _ => self.further_row(index, process),
         }
     }
 
@@ -109,6 +114,10 @@ impl Memory {
     /// Whether nothing is in flight on a node, and no pick by an older plan can come to be: see `Generation::is_still`.
     pub(crate) fn is_settled(&self, index: usize) -> bool {
         std::iter::once(self.node(index).first_row()).chain(self.further_rows(index)).all(|row| settled(row) == 0)
+    }
+
+    fn further_row(&self, index: usize, process: usize) -> &AtomicU64 {
+        &self.further_rows(index)[process - 1]
     }
 
     /// Rows of processes 1 and up, those of one node together.
