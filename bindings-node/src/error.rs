@@ -52,7 +52,7 @@ impl Failure {
     pub fn within(self, outer: &str) -> Self {
         match self {
             Self::Error(Error::Config(mut e)) => {
-                let dot = if e.key.is_empty() || e.key.starts_with('[') { "" } else { "." };
+                let dot = if outer.is_empty() || e.key.is_empty() || e.key.starts_with('[') { "" } else { "." };
                 e.key = format!("{outer}{dot}{}", e.key);
                 e.into()
             }

@@ -1,0 +1,145 @@
+'use strict';
+
+// Replays tests/vectors: see the README.md there.
+
+const assert = require('node:assert/strict');
+const { readdirSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { Pool, HealthTracker, Strategy, NoNodeError } = require('..');
+
+const folder = join(__dirname, '..', '..', 'tests', 'vectors');
+
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
+  const { scenarios } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+  assert.ok(scenarios.length > 0);
+  for (const scenario of scenarios) {
+    const replay = scenario.pool ? replayPool : scenario.tracker ? replayTracker : replaySelect;
+    test(`${file}: ${scenario.name}`, () => replay(scenario));
+  }
+}
+
+function replayPool({ pool: config, calls }) {
+  const pool = new Pool(config);
+  const picks = new Map();
+  assert.ok(calls.length > 0);
+  calls.forEach((call, i) => {
+    const result = run(pool, picks, call);
+    if (call.expect !== undefined) {
+      assert.deepEqual(result, call.expect, `call ${i}: ${JSON.stringify(call)}`);
+    }
+  });
+}
+
+function run(pool, picks, call) {
+  switch (call.op) {
+    case 'pick':
+      return pick(pool, picks, call);
+    case 'finish':
+      return finish(picks.get(call.pick), call.outcome);
+    case 'report':
+      return pool.report(call.node, call.outcome.kind, details(call.outcome));
+    case 'report_load':
+      return pool.reportLoad(call.node, { load: call.load, remainingRatio: call.remaining_ratio });
+    case 'set_nodes':
+      return pool.setNodes(call.nodes);
+    case 'register_batch':
+      return pool.registerBatch(call.nodes);
+    case 'register':
+      return pool.register(call.node);
+    case 'deregister':
+      return pool.deregister(call.node);
+    case 'set_weight':
+      return pool.setWeight(call.node, call.weight);
+    case 'drain':
+      return pool.drain(call.node, call.on);
+    case 'set_strategy':
+      return pool.setStrategy(call.strategy);
+    case 'maintain': {
+      const { rebuilt, leasesExpired } = pool.maintain(call.now_ns);
+      return { rebuilt, leases_expired: leasesExpired };
+    }
+    case 'nodes':
+      return pool.nodes().map(({ id, weight, health, draining, inFlight }) => {
+        return { id, weight, health, draining, in_flight: inFlight };
+      });
+    default:
+      return assert.fail(`unknown op ${call.op}`);
+  }
+}
+
+function pick(pool, picks, call) {
+  try {
+    const made = pool.pick({
+      key: call.key_hex === undefined ? call.key : Buffer.from(call.key_hex, 'hex'),
+      exclude: call.exclude,
+      require: call.require,
+      health: call.health_mask,
+      nowNs: call.now_ns,
+    });
+    if (call.as === undefined) {
+      made.cancel();
+    } else {
+      picks.set(call.as, made);
+    }
+    return { node: made.node };
+  } catch (error) {
+    if (!(error instanceof NoNodeError)) {
+      throw error;
+    }
+    return { no_node: error.reason };
+  }
+}
+
+function finish(made, outcome) {
+  if (made === undefined) {
+    return false;
+  }
+  const { kind, latencyMs, retryAfterMs, nowNs } = details(outcome);
+  switch (outcome.kind) {
+    case 'success':
+      return made.success({ latencyMs, nowNs });
+    case 'failure':
+      return made.failure(kind, { latencyMs, nowNs });
+    case 'rate_limited':
+      return made.rateLimited({ latencyMs, retryAfterMs, nowNs });
+    default:
+      return made.cancel();
+  }
+}
+
+function details({ failure, latency_ns: latency, retry_after_ns: retryAfter, now_ns: nowNs }) {
+  const ms = (ns) => (ns === undefined ? undefined : ns / 1e6);
+  return { kind: failure, latencyMs: ms(latency), retryAfterMs: ms(retryAfter), nowNs };
+}
+
+function replayTracker({ tracker, events }) {
+  const made = new HealthTracker({
+    failureThreshold: tracker.failure_threshold,
+    recoverySuccesses: tracker.recovery_successes,
+  });
+  const tell = { success: 'reportSuccess', failure: 'reportFailure', rate_limited: 'reportRateLimited' };
+  assert.ok(events.length > 0);
+  events.forEach(({ id, event, expect }, i) => {
+    made[tell[event]](id);
+    assert.equal(made.status(id), expect, `event ${i}`);
+  });
+}
+
+function replaySelect({ select, nodes: first, calls }) {
+  const strategy = new Strategy(select);
+  const plain = (nodes) => nodes.map(({ remaining_ratio: remainingRatio, ...node }) => ({ ...node, remainingRatio }));
+  let nodes = plain(first);
+  assert.ok(calls.length > 0);
+  calls.forEach((call, i) => {
+    nodes = call.nodes === undefined ? nodes : plain(call.nodes);
+    const chosen = strategy.select(nodes, { key: call.key === undefined ? undefined : eight(call.key), exclude: call.exclude });
+    assert.equal(chosen, call.expect, `call ${i}: ${JSON.stringify(call)}`);
+  });
+}
+
+function eight(number) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(number));
+  return bytes;
+}
