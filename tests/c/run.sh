@@ -1,0 +1,117 @@
+#!/bin/sh
+# Builds and runs the C and C++ tests: plain, under valgrind, and as programs of an installed library.
+# Lines: `ok NAME`, `FAIL NAME`, `SKIP NAME: how to install`. In CI (CI set) nothing may be missing.
+# Needs libloadwise.so of a release build: `make ffi`, which `make test-c` does.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+libs=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd) || exit 1
+work=$libs/../c-tests
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+failed=0
+cflags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude"
+cxxflags="-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude"
+link="-L$libs -lloadwise -lpthread -ldl -lm -Wl,-rpath,$libs"
+programs="pool bad_input threads fork callbacks without_pool reload"
+
+fail() { echo "FAIL $1"; failed=1; }
+missing() { # NAME HOW
+    if [ -n "${CI:-}" ]; then fail "$1: missing: $2"; else echo "SKIP $1: $2"; fi
+}
+
+export LOADWISE_LIBRARY="$libs/libloadwise.so"
+ln -sf libloadwise.so "$libs/libloadwise.so.0"
+
+built=
+for name in $programs; do
+    if cc $cflags "tests/c/$name.c" -o "$work/$name" $link; then built="$built $name"; else fail "c/build/$name"; fi
+done
+if c++ $cxxflags tests/c/raii.cpp -o "$work/raii" $link; then built="$built raii"; else fail "cpp/build/raii"; fi
+if pkg-config --exists jansson; then
+    if cc $cflags tests/c/vectors.c -o "$work/vectors" $link $(pkg-config --cflags --libs jansson); then
+        built="$built vectors"
+    else
+        fail "c/build/vectors"
+    fi
+else
+    missing c/vectors "apt-get install libjansson-dev"
+fi
+
+# The header alone, in the oldest dialects it is for.
+for dialect in "cc -std=c99 -xc" "c++ -std=c++11 -xc++"; do
+    name="c/header as $(echo "$dialect" | sed 's/.*-std=\([^ ]*\).*/\1/')"
+    if echo '#include <loadwise.h>' | $dialect -fsyntax-only -Wall -Wextra -Wpedantic -Werror -Iinclude -; then
+        echo "ok $name"
+    else
+        fail "$name"
+    fi
+done
+
+for name in $built; do
+    "$work/$name" || failed=1
+done
+
+if command -v valgrind >/dev/null; then
+    for name in $built; do
+        # nodelete keeps what a closed library has reachable; forked children are followed by their parent's checks.
+        if valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+            "$work/$name" >"$work/$name.valgrind" 2>&1; then
+            echo "ok c/valgrind/$name"
+        else
+            fail "c/valgrind/$name"
+            tail -n 40 "$work/$name.valgrind" | sed 's/^/# /'
+        fi
+    done
+else
+    missing c/valgrind "apt-get install valgrind"
+fi
+
+# As a program of an installed library.
+prefix=$work/prefix
+rm -rf "$prefix"
+if make -s -f ffi/ffi.mk install PREFIX="$prefix" >"$work/install.log" 2>&1; then
+    echo "ok c/install"
+    export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+    connects() { # NAME PROGRAM
+        case $(LD_LIBRARY_PATH="$prefix/lib" "$2") in
+            "connect to 10.0.0."[12]":8080") echo "ok $1" ;;
+            *) fail "$1" ;;
+        esac
+    }
+    if cc tests/c/installed/main.c -o "$work/installed" $(pkg-config --cflags --libs loadwise); then
+        connects c/pkg-config "$work/installed"
+    else
+        fail c/pkg-config
+    fi
+    if c++ -std=c++17 tests/c/installed/main.cpp -o "$work/installed-cpp" $(pkg-config --cflags --libs loadwise); then
+        connects cpp/pkg-config "$work/installed-cpp"
+    else
+        fail cpp/pkg-config
+    fi
+    if cc tests/c/installed/main.c -o "$work/installed-static" $(pkg-config --cflags loadwise) "$prefix/lib/libloadwise.a" \
+        $(pkg-config --static --libs-only-l loadwise | sed 's/-lloadwise//'); then
+        connects c/static "$work/installed-static"
+    else
+        fail c/static
+    fi
+    if command -v cmake >/dev/null; then
+        rm -rf "$work/cmake"
+        if cmake -S tests/c/installed -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 &&
+            cmake --build "$work/cmake" >>"$work/cmake.log" 2>&1; then
+            for program in shared archive cxx; do
+                connects "c/cmake/$program" "$work/cmake/$program"
+            done
+        else
+            fail c/cmake
+            tail -n 20 "$work/cmake.log" | sed 's/^/# /'
+        fi
+    else
+        missing c/cmake "apt-get install cmake ninja-build"
+    fi
+    make -s -f ffi/ffi.mk uninstall PREFIX="$prefix"
+    if [ -z "$(find "$prefix" ! -type d)" ]; then echo "ok c/uninstall"; else fail c/uninstall; fi
+else
+    fail c/install
+    tail -n 20 "$work/install.log" | sed 's/^/# /'
+fi
+exit $failed

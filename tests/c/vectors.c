@@ -1,0 +1,392 @@
+/* Replays tests/vectors: the same decisions as in every other language, to the last pick. */
+#include "check.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { NODES_MAX = 256, HELD_MAX = 4096 };
+
+static const char *scenario_name;
+
+#define AT(call, condition)                                                                       \
+    do {                                                                                          \
+        if (!(condition)) {                                                                       \
+            if (failures++ < 5)                                                                   \
+                printf("# %s, call %zu (%s:%d): %s\n", scenario_name, call, __FILE__, __LINE__, #condition); \
+        }                                                                                         \
+    } while (0)
+
+static lw_str text_of(const json_t *value)
+{
+    lw_str s = {json_string_value(value), json_string_length(value)};
+    return s;
+}
+
+static uint64_t number(const json_t *map, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(map, key));
+}
+
+/* A time: the vectors begin at 0, which in C is no time; no decision depends on the nanosecond between. */
+static uint64_t time_of(const json_t *map)
+{
+    const json_t *now = json_object_get(map, "now_ns");
+    uint64_t ns = (uint64_t)json_integer_value(now);
+    return now && ns == 0 ? 1 : ns;
+}
+
+static size_t labels_of(const json_t *map, lw_label *labels)
+{
+    const char *key;
+    json_t *value;
+    size_t len = 0;
+    json_object_foreach((json_t *)map, key, value) {
+        labels[len].key = str(key);
+        labels[len++].value = text_of(value);
+    }
+    return len;
+}
+
+static uint32_t word_in(const json_t *word, const char *const *words, const uint32_t *numbers, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!strcmp(json_string_value(word), words[i]))
+            return numbers[i];
+    CHECK(!"a known word");
+    return 0;
+}
+
+static uint32_t kind_of(const json_t *word)
+{
+    static const char *const words[] = {"success", "failure", "rate_limited", "cancelled"};
+    static const uint32_t numbers[] = {LW_OUTCOME_SUCCESS, LW_OUTCOME_FAILURE, LW_OUTCOME_RATE_LIMITED,
+                                       LW_OUTCOME_CANCELLED};
+    return word_in(word, words, numbers, 4);
+}
+
+static uint32_t health_of(const json_t *word)
+{
+    static const char *const words[] = {"healthy", "degraded", "unhealthy", "recovering"};
+    static const uint32_t numbers[] = {LW_HEALTH_HEALTHY, LW_HEALTH_DEGRADED, LW_HEALTH_UNHEALTHY, LW_HEALTH_RECOVERING};
+    return word_in(word, words, numbers, 4);
+}
+
+static lw_outcome outcome_in(const json_t *call)
+{
+    static const char *const words[] = {"other", "connect", "timeout", "reset", "server_error"};
+    static const uint32_t numbers[] = {LW_FAILURE_OTHER, LW_FAILURE_CONNECT, LW_FAILURE_TIMEOUT, LW_FAILURE_RESET,
+                                       LW_FAILURE_SERVER_ERROR};
+    const json_t *given = json_object_get(call, "outcome"), *failure = json_object_get(given, "failure");
+    lw_outcome outcome = outcome_of(kind_of(json_object_get(given, "kind")));
+    if (outcome.kind == LW_OUTCOME_FAILURE && failure)
+        outcome.failure = word_in(failure, words, numbers, 5);
+    outcome.latency_ns = number(given, "latency_ns");
+    outcome.retry_after_ns = number(given, "retry_after_ns");
+    outcome.now_ns = time_of(given);
+    return outcome;
+}
+
+/* The status as the word for its reason: LW_NO_NODE_ALL_EXCLUDED is all_excluded. */
+static const char *reason_of(lw_status status)
+{
+    static char word[64];
+    const char *name = lw_status_name(status);
+    size_t i, skipped = strlen("LW_NO_NODE_");
+    if (status < LW_NO_NODE_EMPTY || status > LW_NO_NODE_RATE_LIMITED)
+        return name;
+    for (i = 0; name[skipped + i]; i++)
+        word[i] = (char)(name[skipped + i] == '_' ? '_' : name[skipped + i] + ('a' - 'A'));
+    word[i] = 0;
+    return word;
+}
+
+struct held {
+    const char *name;
+    lw_pick pick;
+};
+
+struct replay {
+    lw_pool pool;
+    struct held held[HELD_MAX];
+    size_t held_len;
+};
+
+static void pick_as(struct replay *r, size_t at, const json_t *call)
+{
+    lw_request request = LW_REQUEST_INIT;
+    lw_pick pick = LW_PICK_INIT;
+    lw_str excluded[NODES_MAX];
+    lw_label labels[16];
+    char bytes[4096];
+    const json_t *key = json_object_get(call, "key"), *hex = json_object_get(call, "key_hex");
+    const json_t *expect = json_object_get(call, "expect"), *as = json_object_get(call, "as");
+    if (key)
+        request.key = text_of(key);
+    if (hex) {
+        request.key.data = bytes;
+        request.key.len = json_string_length(hex) / 2;
+        for (size_t i = 0; i < request.key.len; i++) {
+            unsigned byte = 0;
+            sscanf(json_string_value(hex) + 2 * i, "%2x", &byte);
+            bytes[i] = (char)byte;
+        }
+    }
+    request.exclude = excluded;
+    for (size_t i = 0; i < json_array_size(json_object_get(call, "exclude")); i++)
+        excluded[request.exclude_len++] = text_of(json_array_get(json_object_get(call, "exclude"), i));
+    request.require = labels;
+    request.require_len = labels_of(json_object_get(call, "require"), labels);
+    request.health_mask = (uint32_t)number(call, "health_mask");
+    request.now_ns = time_of(call);
+    lw_status status = lw_pool_pick(r->pool, &request, &pick);
+    const char *node = json_string_value(json_object_get(expect, "node"));
+    if (status == LW_OK) {
+        AT(at, node && !strcmp(node, id_of(&pick)));
+        lw_outcome cancelled = outcome_of(LW_OUTCOME_CANCELLED);
+        if (!as)
+            OK(lw_pick_finish(&pick, &cancelled));
+    } else {
+        const char *reason = json_string_value(json_object_get(expect, "no_node"));
+        AT(at, reason && !strcmp(reason, reason_of(status)));
+    }
+    if (as && r->held_len < HELD_MAX) {
+        r->held[r->held_len].name = json_string_value(as);
+        r->held[r->held_len++].pick = pick;
+    }
+}
+
+static void finish(struct replay *r, size_t at, const json_t *call)
+{
+    lw_outcome outcome = outcome_in(call);
+    const char *name = json_string_value(json_object_get(call, "pick"));
+    for (size_t i = r->held_len; i-- > 0;) {
+        if (!strcmp(r->held[i].name, name)) {
+            lw_status status = lw_pick_finish(&r->held[i].pick, &outcome);
+            AT(at, json_is_true(json_object_get(call, "expect")) == (status == LW_OK));
+            return;
+        }
+    }
+    AT(at, !"the pick is known");
+}
+
+static size_t specs_in(const json_t *list, lw_node_spec *specs, lw_label (*labels)[16])
+{
+    static const lw_node_spec init = LW_NODE_SPEC_INIT;
+    size_t len = json_array_size(list);
+    for (size_t i = 0; i < len && i < NODES_MAX; i++) {
+        const json_t *node = json_array_get(list, i), *weight = json_object_get(node, "weight");
+        specs[i] = init;
+        specs[i].id = text_of(json_object_get(node, "id"));
+        specs[i].address = text_of(json_object_get(node, "address"));
+        specs[i].name = text_of(json_object_get(node, "name"));
+        specs[i].weight = weight ? (uint32_t)json_integer_value(weight) : 1;
+        specs[i].labels = labels[i];
+        specs[i].labels_len = labels_of(json_object_get(node, "labels"), labels[i]);
+        specs[i].user_data = number(node, "user_data");
+    }
+    return len;
+}
+
+static void compare_nodes(struct replay *r, size_t at, const json_t *call)
+{
+    const json_t *expect = json_object_get(call, "expect");
+    lw_node_status nodes[NODES_MAX] = {LW_NODE_STATUS_INIT};
+    size_t len = 0;
+    OK(lw_pool_nodes(r->pool, nodes, NODES_MAX, &len));
+    AT(at, len == json_array_size(expect));
+    for (size_t i = 0; i < len && i < json_array_size(expect); i++) {
+        const json_t *node = json_array_get(expect, i);
+        char id[256] = "";
+        OK(lw_node_id(r->pool, nodes[i].node, nodes[i].generation, id, sizeof id, NULL));
+        AT(at, !strcmp(id, json_string_value(json_object_get(node, "id"))));
+        AT(at, nodes[i].weight == number(node, "weight"));
+        AT(at, nodes[i].health == health_of(json_object_get(node, "health")));
+        AT(at, json_is_true(json_object_get(node, "draining")) == ((nodes[i].flags & LW_NODE_DRAINING) != 0));
+        AT(at, nodes[i].in_flight == number(node, "in_flight"));
+    }
+}
+
+static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
+{
+    static lw_node_spec specs[NODES_MAX];
+    static lw_label labels[NODES_MAX][16];
+    const char *op = json_string_value(json_object_get(call, "op"));
+    const json_t *node = json_object_get(call, "node");
+    if (!strcmp(op, "pick")) {
+        pick_as(r, at, call);
+    } else if (!strcmp(op, "finish")) {
+        finish(r, at, call);
+    } else if (!strcmp(op, "report")) {
+        lw_outcome outcome = outcome_in(call);
+        uint32_t changed = 9;
+        OK(lw_pool_report(r->pool, text_of(node), &outcome, &changed));
+        AT(at, changed == (uint32_t)json_is_true(json_object_get(call, "expect")));
+    } else if (!strcmp(op, "report_load")) {
+        lw_load load = LW_LOAD_INIT;
+        const json_t *given = json_object_get(call, "load"), *remaining = json_object_get(call, "remaining_ratio");
+        load.flags = (json_is_number(given) ? LW_NODE_HAS_LOAD : 0) | (json_is_number(remaining) ? LW_NODE_HAS_REMAINING : 0);
+        load.load = json_number_value(given);
+        load.remaining_ratio = json_number_value(remaining);
+        OK(lw_pool_report_load(r->pool, text_of(node), &load));
+    } else if (!strcmp(op, "set_nodes")) {
+        OK(lw_pool_set_nodes(r->pool, specs, specs_in(json_object_get(call, "nodes"), specs, labels)));
+    } else if (!strcmp(op, "register_batch")) {
+        OK(lw_pool_register_batch(r->pool, specs, specs_in(json_object_get(call, "nodes"), specs, labels), NULL));
+    } else if (!strcmp(op, "register")) {
+        json_t *one = json_pack("[O]", node);
+        specs_in(one, specs, labels);
+        OK(lw_pool_register(r->pool, specs, NULL));
+        json_decref(one);
+    } else if (!strcmp(op, "deregister")) {
+        OK(lw_pool_deregister(r->pool, text_of(node)));
+    } else if (!strcmp(op, "set_weight")) {
+        OK(lw_pool_set_weight(r->pool, text_of(node), (uint32_t)number(call, "weight")));
+    } else if (!strcmp(op, "drain")) {
+        const json_t *on = json_object_get(call, "on");
+        OK(lw_pool_drain(r->pool, text_of(node), !on || json_is_true(on)));
+    } else if (!strcmp(op, "set_strategy")) {
+        char *strategy = json_dumps(json_object_get(call, "strategy"), JSON_ENCODE_ANY);
+        OK(lw_pool_set_strategy(r->pool, str(strategy)));
+        free(strategy);
+    } else if (!strcmp(op, "maintain")) {
+        lw_maintained done = LW_MAINTAINED_INIT;
+        const json_t *expect = json_object_get(call, "expect");
+        OK(lw_pool_maintain(r->pool, time_of(call), &done));
+        AT(at, done.rebuilt == (uint32_t)json_is_true(json_object_get(expect, "rebuilt")));
+        AT(at, done.leases_expired == number(expect, "leases_expired"));
+    } else if (!strcmp(op, "nodes")) {
+        compare_nodes(r, at, call);
+    } else {
+        AT(at, !"the op is known");
+    }
+}
+
+static void replay_pool(const json_t *scenario)
+{
+    static struct replay replay;
+    char *config = json_dumps(json_object_get(scenario, "pool"), 0);
+    const json_t *calls = json_object_get(scenario, "calls");
+    memset(&replay, 0, sizeof replay);
+    replay.pool = pool_of(config);
+    free(config);
+    for (size_t i = 0; i < json_array_size(calls); i++)
+        call_of_a_pool(&replay, i, json_array_get(calls, i));
+    OK(lw_pool_free(replay.pool));
+}
+
+static void replay_tracker(const json_t *scenario)
+{
+    const json_t *tracker = json_object_get(scenario, "tracker"), *events = json_object_get(scenario, "events");
+    lw_health_config config = LW_HEALTH_CONFIG_INIT;
+    lw_health health = 0;
+    config.failure_threshold = (uint32_t)number(tracker, "failure_threshold");
+    config.recovery_successes = (uint32_t)number(tracker, "recovery_successes");
+    OK(lw_health_new(&config, &health));
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *event = json_array_get(events, i);
+        uint32_t status = 0;
+        OK(lw_health_report(health, text_of(json_object_get(event, "id")), kind_of(json_object_get(event, "event"))));
+        OK(lw_health_status(health, text_of(json_object_get(event, "id")), &status));
+        AT(i, status == health_of(json_object_get(event, "expect")));
+    }
+    OK(lw_health_free(health));
+}
+
+static size_t items_in(const json_t *list, lw_item *items)
+{
+    size_t len = json_array_size(list);
+    for (size_t i = 0; i < len && i < NODES_MAX; i++) {
+        const json_t *node = json_array_get(list, i);
+        const json_t *weight = json_object_get(node, "weight"), *remaining = json_object_get(node, "remaining_ratio");
+        memset(&items[i], 0, sizeof items[i]);
+        items[i].id = text_of(json_object_get(node, "id"));
+        items[i].weight = weight ? (uint32_t)json_integer_value(weight) : 1;
+        items[i].load = json_number_value(json_object_get(node, "load"));
+        items[i].remaining_ratio = remaining ? json_number_value(remaining) : 1.0;
+    }
+    return len;
+}
+
+static void replay_select(const json_t *scenario)
+{
+    const json_t *calls = json_object_get(scenario, "calls");
+    lw_item items[NODES_MAX];
+    size_t len = items_in(json_object_get(scenario, "nodes"), items);
+    lw_selector selector = 0;
+    OK(lw_selector_new(text_of(json_object_get(scenario, "select")), &selector));
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        const json_t *call = json_array_get(calls, i), *expect = json_object_get(call, "expect");
+        const json_t *key = json_object_get(call, "key"), *exclude = json_object_get(call, "exclude");
+        lw_selection selection = LW_SELECTION_INIT;
+        size_t excluded[NODES_MAX], index = 0;
+        char bytes[8];
+        if (json_object_get(call, "nodes"))
+            len = items_in(json_object_get(call, "nodes"), items);
+        if (json_is_integer(key)) {
+            for (int b = 0; b < 8; b++)
+                bytes[b] = (char)((uint64_t)json_integer_value(key) >> 8 * b);
+            selection.key.data = bytes;
+            selection.key.len = 8;
+        }
+        selection.exclude = excluded;
+        for (size_t e = 0; e < json_array_size(exclude); e++)
+            excluded[selection.exclude_len++] = (size_t)json_integer_value(json_array_get(exclude, e));
+        lw_status status = lw_select(selector, items, len, &selection, &index);
+        AT(i, json_is_integer(expect) == (status == LW_OK));
+        AT(i, status != LW_OK || index == (size_t)json_integer_value(expect));
+    }
+    OK(lw_selector_free(selector));
+}
+
+static void replay_file(const char *name)
+{
+    char path[512];
+    json_error_t error;
+    snprintf(path, sizeof path, "tests/vectors/%s", name);
+    json_t *file = json_load_file(path, 0, &error);
+    failures = 0;
+    if (!file) {
+        printf("# %s: %s\n", path, error.text);
+        failures++;
+    }
+    const json_t *scenarios = json_object_get(file, "scenarios");
+    CHECK(json_array_size(scenarios) > 0);
+    for (size_t i = 0; i < json_array_size(scenarios); i++) {
+        const json_t *scenario = json_array_get(scenarios, i);
+        scenario_name = json_string_value(json_object_get(scenario, "name"));
+        if (json_object_get(scenario, "pool"))
+            replay_pool(scenario);
+        else if (json_object_get(scenario, "tracker"))
+            replay_tracker(scenario);
+        else if (json_object_get(scenario, "select"))
+            replay_select(scenario);
+        else
+            CHECK(!"a known kind of scenario");
+    }
+    json_decref(file);
+    printf("%s c/vectors/%s\n", failures ? "FAIL" : "ok", name);
+    tests_failed += failures != 0;
+}
+
+int main(void)
+{
+    DIR *directory = opendir("tests/vectors");
+    struct dirent *entry;
+    int files = 0;
+    while (directory && (entry = readdir(directory)) != NULL) {
+        size_t len = strlen(entry->d_name);
+        if (len > 5 && !strcmp(entry->d_name + len - 5, ".json")) {
+            replay_file(entry->d_name);
+            files++;
+        }
+    }
+    if (directory)
+        closedir(directory);
+    if (files == 0) {
+        puts("FAIL c/vectors: none found in tests/vectors");
+        return 1;
+    }
+    return tests_failed != 0;
+}
