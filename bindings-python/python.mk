@@ -13,11 +13,11 @@ PYTHON_IN_VENV = $(PYTHON_VENV)/bin/python
 $(PYTHON_IN_VENV):
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "FAIL python: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(PYTHON_VENV)
-	$(PYTHON_IN_VENV) -m pip install -q maturin pytest mypy
+	$(PYTHON_IN_VENV) -m pip install -q maturin pytest mypy httpx uvicorn
 
 wheel: $(PYTHON_IN_VENV)
 	rm -f dist/loadwise-*.whl
-	$(PYTHON_IN_VENV) -m pip wheel -q --no-deps -w dist ./bindings-python
+	$(PYTHON_IN_VENV) -m maturin build -q --release -m bindings-python/Cargo.toml -i $(PYTHON_IN_VENV) -o dist
 	@ls dist/loadwise-*.whl
 
 sdist: $(PYTHON_IN_VENV)
