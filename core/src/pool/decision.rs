@@ -40,15 +40,9 @@ pub(crate) struct Decision<'a> {
 
 impl<'a> Decision<'a> {
     #[inline(always)]
-    pub(crate) fn new(
-        pool: &'a Pool,
-        request: &'a Request<'a>,
-        plan: PlanView<'a>,
-        lead: Lead,
-        generation: u64,
-        local: &'a Local,
-    ) -> Self {
-        Self { pool, memory: &pool.memory, nodes: pool.memory.nodes(), request, plan, lead, generation, local }
+    pub(crate) fn new(pool: &'a Pool, request: &'a Request<'a>, lead: Lead, generation: u64, local: &'a Local) -> Self {
+        let (memory, plan) = (&*pool.memory, pool.plan(generation));
+        Self { pool, memory, nodes: memory.nodes(), request, plan, lead, generation, local }
     }
 
     /// All members as candidates of a plain request.

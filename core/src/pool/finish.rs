@@ -20,20 +20,35 @@ impl Pool {
     /// [`TicketError`] if the ticket was released before, timed out, or is none of this pool's. Nothing is changed then.
     #[inline]
     pub fn release(&self, ticket: Ticket, report: impl Into<Report>) -> Result<(), TicketError> {
-        self.after_fork_if_any();
+        self.release_as(ticket, &report.into())
+    }
+
+    fn release_as(&self, ticket: Ticket, report: &Report) -> Result<(), TicketError> {
+        if self.has_forked() {
+            self.after_fork_if_any();
+        }
         let leased = self.memory.leases().close(ticket).map_err(|refused| match refused {
             Refused::Stale => TicketError::Stale,
             Refused::Invalid => TicketError::Invalid,
         })?;
         self.uncount(leased.node as usize, leased.in_total);
-        let report = report.into();
-        if report.ending != Ending::Cancelled {
-            self.learn(leased, &report);
+        let expected = match report.ending {
+            // The usual case: nobody needs the time, and a success at a node without a failure on record is no news.
+            Ending::Success => {
+                leased.started_ns == 0
+                    && self.own_health.is_none()
+                    && self.memory.node(leased.node as usize).state().is_spotless()
+            }
+            Ending::Failure(_) | Ending::RateLimited { .. } => false,
+            Ending::Cancelled => true,
+        };
+        if !expected {
+            self.learn(leased, report);
         }
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn learn(&self, leased: Leased, report: &Report) {
         let index = leased.node as usize;
         let state = self.memory.node(index).state();

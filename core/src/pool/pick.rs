@@ -5,7 +5,6 @@ use super::decision::{Any, Decision};
 use super::filter::Filter;
 use super::{Pool, Request, Ticket};
 use crate::plan::step::Lead;
-use crate::plan::view::PlanView;
 use crate::state::lease::Leased;
 use crate::state::local::{self, Local};
 use crate::state::node::State;
@@ -80,12 +79,11 @@ impl Pool {
         }
         let near = |local: &Local| {
             let generation = self.generation().current();
-            let plan = self.plan(generation);
-            let lead = plan.lead();
+            let lead = self.plan(generation).lead();
             if request.is_plain() && !lead.needs_clock() {
-                self.attempt_plain::<LEASE>(request, plan, lead, generation, local)
+                self.attempt_plain::<LEASE>(request, lead, generation, local)
             } else {
-                self.attempt_prepared::<LEASE>(request, plan, lead, generation, local)
+                self.attempt_prepared::<LEASE>(request, generation, local)
             }
         };
         local::with_near(self.number.get(), self.tag.load(Ordering::Relaxed), near, || {
@@ -105,29 +103,21 @@ impl Pool {
     #[inline(never)]
     fn attempt_far<const LEASE: bool>(&self, request: &Request<'_>) -> Attempt {
         local::with_local(self.number.get(), self.tag.load(Ordering::Relaxed), Attempt::FULL, |local| {
-            let generation = self.generation().current();
-            let plan = self.plan(generation);
-            self.attempt_prepared::<LEASE>(request, plan, plan.lead(), generation, local)
+            self.attempt_prepared::<LEASE>(request, self.generation().current(), local)
         })
     }
 
     /// Takes the time where the plan needs it, and looks at the request's conditions.
     #[inline(never)]
-    fn attempt_prepared<const LEASE: bool>(
-        &self,
-        request: &Request<'_>,
-        plan: PlanView<'_>,
-        lead: Lead,
-        generation: u64,
-        local: &Local,
-    ) -> Attempt {
+    fn attempt_prepared<const LEASE: bool>(&self, request: &Request<'_>, generation: u64, local: &Local) -> Attempt {
+        let lead = self.plan(generation).lead();
         if lead.needs_clock() {
             local.now_ns.set(request.now_ns.unwrap_or_else(now_ns));
         }
         if request.is_plain() {
-            self.attempt_plain::<LEASE>(request, plan, lead, generation, local)
+            self.attempt_plain::<LEASE>(request, lead, generation, local)
         } else {
-            self.attempt_filtered::<LEASE>(request, plan, lead, generation, local)
+            self.attempt_filtered::<LEASE>(request, lead, generation, local)
         }
     }
 
@@ -135,14 +125,13 @@ impl Pool {
     fn attempt_plain<const LEASE: bool>(
         &self,
         request: &Request<'_>,
-        plan: PlanView<'_>,
         lead: Lead,
         generation: u64,
         local: &Local,
     ) -> Attempt {
         // Without a rule, the plan is being written anew.
         let Some(rule) = lead.rule() else { return Attempt::MOVED };
-        by_rule!(rule, R => self.attempt_by::<R, LEASE>(request, plan, lead, generation, local))
+        by_rule!(rule, R => self.attempt_by::<R, LEASE>(request, lead, generation, local))
     }
 
     /// The first rule's node. Compiled for each rule; here too, the unusual is asked for and not awaited.
@@ -150,29 +139,25 @@ impl Pool {
     fn attempt_by<R: Rule, const LEASE: bool>(
         &self,
         request: &Request<'_>,
-        plan: PlanView<'_>,
         lead: Lead,
         generation: u64,
         local: &Local,
     ) -> Attempt {
-        let d = Decision::new(self, request, plan, lead, generation, local);
+        let d = Decision::new(self, request, lead, generation, local);
         let number = R::number(d, true);
         let Some(index) = R::at_once(d, number) else {
             return self.attempt_in_full::<R, LEASE>(request, generation, local, number);
         };
-        if LEASE {
-            let in_total = lead.needs_total();
-            let Some(state) = self.count(index, in_total, generation) else { return Attempt::MOVED };
-            let lease = Leased::new(index, self.settings.process, state, started_ns(lead, local), in_total);
-            match self.memory.leases().open_next(local.last_slot.get(), lease) {
-                Some(ticket) => {
-                    local.last_slot.set(ticket.slot() as u32);
-                    Attempt::hit(Some(ticket), index, state)
-                }
-                None => self.open_further(local, lease, state),
+        if !LEASE {
+            return self.uncounted(d, index);
+        }
+        let Some(state) = self.count(d, index) else { return Attempt::MOVED };
+        match self.memory.leases().open_next(local.last_slot.get(), self.lease_of(lead, local, index, state)) {
+            Some(ticket) => {
+                local.last_slot.set(ticket.slot() as u32);
+                Attempt::hit(Some(ticket), index, state)
             }
-        } else {
-            self.uncounted(generation, index)
+            None => self.open_further(lead, local, index, state),
         }
     }
 
@@ -186,10 +171,9 @@ impl Pool {
         local: &Local,
         number: u64,
     ) -> Attempt {
-        let plan = self.plan(generation);
-        let d = Decision::new(self, request, plan, plan.lead(), generation, local);
+        let d = Decision::new(self, request, self.plan(generation).lead(), generation, local);
         let view = d.candidates(Any);
-        let chosen = R::choose(d, number, plan.parameter(0), view).or_else(|| d.chain(1, view));
+        let chosen = R::choose(d, number, d.plan.parameter(0), view).or_else(|| d.chain(1, view));
         self.settle::<LEASE>(d, chosen)
     }
 
@@ -198,13 +182,12 @@ impl Pool {
     fn attempt_filtered<const LEASE: bool>(
         &self,
         request: &Request<'_>,
-        plan: PlanView<'_>,
         lead: Lead,
         generation: u64,
         local: &Local,
     ) -> Attempt {
-        let d = Decision::new(self, request, plan, lead, generation, local);
-        let filter = Filter::new(self, plan, request);
+        let d = Decision::new(self, request, lead, generation, local);
+        let filter = Filter::new(self, d.plan, request);
         // Exclusions that name nobody are no condition.
         let chosen = if filter.is_void() { d.chain(0, d.candidates(Any)) } else { d.chain(0, d.candidates(&filter)) };
         if filter.failed.get() {
@@ -217,8 +200,11 @@ impl Pool {
     #[inline(never)]
     fn settle<const LEASE: bool>(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
         let attempt = match chosen {
-            Some(index) if LEASE => self.lease(d, index),
-            Some(index) => self.uncounted(d.generation, index),
+            Some(index) if LEASE => match self.count(d, index) {
+                Some(state) => self.open_further(d.lead, d.local, index, state),
+                None => return Attempt::MOVED,
+            },
+            Some(index) => self.uncounted(d, index),
             None if self.generation().is_still(d.generation) => Attempt::NOBODY,
             None => Attempt::MOVED,
         };
@@ -226,22 +212,22 @@ impl Pool {
     }
 
     #[inline(always)]
-    fn uncounted(&self, generation: u64, index: usize) -> Attempt {
-        let state = self.memory.node(index).state();
-        if self.generation().is_still(generation) { Attempt::hit(None, index, state) } else { Attempt::MOVED }
+    fn uncounted(&self, d: Decision<'_>, index: usize) -> Attempt {
+        let state = d.node(index).state();
+        if self.generation().is_still(d.generation) { Attempt::hit(None, index, state) } else { Attempt::MOVED }
     }
 
-    fn lease(&self, d: Decision<'_>, index: usize) -> Attempt {
-        let in_total = d.lead.needs_total();
-        let Some(state) = self.count(index, in_total, d.generation) else { return Attempt::MOVED };
-        let lease = Leased::new(index, self.settings.process, state, started_ns(d.lead, d.local), in_total);
-        self.open_further(d.local, lease, state)
+    #[inline(always)]
+    fn lease_of(&self, lead: Lead, local: &Local, index: usize, state: State) -> Leased {
+        let started_ns = if lead.needs_clock() { local.now_ns.get() } else { 0 };
+        Leased::new(index, self.settings.process, state, started_ns, lead.needs_total())
     }
 
     /// A lease where the next slot in turn is not free, or is the thread's first.
     #[cold]
     #[inline(never)]
-    fn open_further(&self, local: &Local, lease: Leased, state: State) -> Attempt {
+    fn open_further(&self, lead: Lead, local: &Local, index: usize, state: State) -> Attempt {
+        let lease = self.lease_of(lead, local, index, state);
         let token = match local.token.get() {
             0 => local::thread_token().inspect(|&token| local.token.set(token)),
             token => Some(token),
@@ -280,13 +266,14 @@ impl Pool {
     /// Counts a pick in flight; the node's state, if the plan still holds. Counted first, then looked: see
     /// `Generation::is_still`.
     #[inline(always)]
-    fn count(&self, index: usize, in_total: bool, generation: u64) -> Option<State> {
+    fn count(&self, d: Decision<'_>, index: usize) -> Option<State> {
+        let in_total = d.lead.needs_total();
         self.memory.row(index, self.settings.process).fetch_add(1, Ordering::SeqCst);
         if in_total {
             self.memory.total_row(self.settings.process).fetch_add(1, Ordering::Relaxed);
         }
-        if self.generation().is_still(generation) {
-            return Some(self.memory.node(index).state());
+        if self.generation().is_still(d.generation) {
+            return Some(d.node(index).state());
         }
         self.uncount(index, in_total);
         None
@@ -299,12 +286,6 @@ impl Pool {
             self.memory.total_row(self.settings.process).fetch_sub(1, Ordering::Relaxed);
         }
     }
-}
-
-/// When a pick began, 0 if nobody needs the time.
-#[inline(always)]
-fn started_ns(lead: Lead, local: &Local) -> u64 {
-    if lead.needs_clock() { local.now_ns.get() } else { 0 }
 }
 
 /// What came of one look at a plan: two words, so that they come back in registers.
