@@ -40,7 +40,9 @@ pub fn define<'c, T: 'static>(
     errors: &Rc<ErrorMaker>,
     functions: &[(&str, Body<T>)],
 ) -> Result<()> {
-    functions.iter().try_for_each(|(name, body)| define_one::<T, ARGUMENTS_MAX, _>(js, object, state, errors, name, *body))
+    functions
+        .iter()
+        .try_for_each(|(name, body)| define_one::<T, ARGUMENTS_MAX, _>(js, object, state, errors, name, *body))
 }
 
 /// Makes a function of up to `ARGUMENTS` arguments.

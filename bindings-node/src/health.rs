@@ -22,9 +22,7 @@ pub fn open<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
     let policy = ConsecutiveFailurePolicy {
         failure_threshold: count(0, "failureThreshold", default.failure_threshold)?,
         recovery_successes: count(1, "recoverySuccesses", default.recovery_successes)?,
-        probe_interval: call
-            .milliseconds(2, "probeIntervalMs")?
-            .map_or(default.probe_interval, Duration::from_nanos),
+        probe_interval: call.milliseconds(2, "probeIntervalMs")?.map_or(default.probe_interval, Duration::from_nanos),
     };
     let functions = call.js.object()?;
     define(

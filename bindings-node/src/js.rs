@@ -250,7 +250,8 @@ impl<'c> Js<'c> {
     pub fn names(self, object: Value<'c>) -> Result<Value<'c>> {
         let filter = sys::KeyFilter::enumerable | sys::KeyFilter::skip_symbols;
         let (mode, conversion) = (sys::KeyCollectionMode::own_only, sys::KeyConversion::numbers_to_strings);
-        let names = node_api!(self, napi_get_all_property_names(object.raw, mode, filter, conversion) -> sys::napi_value);
+        let names =
+            node_api!(self, napi_get_all_property_names(object.raw, mode, filter, conversion) -> sys::napi_value);
         self.value(names)
     }
 
@@ -308,7 +309,8 @@ impl<'c> Js<'c> {
         match char::decode_utf16(units).find_map(std::result::Result::err) {
             None => Ok(()),
             Some(lone) => {
-                let message = format!("has a lone surrogate, U+{:04X}, which is not Unicode", lone.unpaired_surrogate());
+                let message =
+                    format!("has a lone surrogate, U+{:04X}, which is not Unicode", lone.unpaired_surrogate());
                 Err(ConfigError::new(name, 0, message).into())
             }
         }

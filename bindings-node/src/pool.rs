@@ -169,9 +169,9 @@ pub fn report<T>(call: &Call<'_, T>) -> Result<Report> {
     const NOW: usize = 5;
     let js = call.js;
     let outcome = match call.given(OUTCOME)? {
-        Some(word) => js.with_bytes(word, "outcome", Outcome::parse)?.ok_or_else(|| {
-            ConfigError::new("outcome", 0, "must be success, failure, rate_limited or cancelled")
-        })?,
+        Some(word) => js
+            .with_bytes(word, "outcome", Outcome::parse)?
+            .ok_or_else(|| ConfigError::new("outcome", 0, "must be success, failure, rate_limited or cancelled"))?,
         None => Outcome::Success,
     };
     let kind = match call.given(KIND)? {
@@ -214,4 +214,3 @@ impl Outcome {
         }
     }
 }
-

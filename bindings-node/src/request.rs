@@ -44,9 +44,9 @@ pub fn acquire<T>(call: &Call<'_, T>, pool: &Pool) -> Result<Lease> {
         }
     }
     match call.given(KEY)? {
-        Some(key) => js.with_bytes(key, "key", |bytes| {
-            with_callbacks(call, pool, request.key(bytes), predicate, own_strategy)
-        })?,
+        Some(key) => {
+            js.with_bytes(key, "key", |bytes| with_callbacks(call, pool, request.key(bytes), predicate, own_strategy))?
+        }
         None => with_callbacks(call, pool, request, predicate, own_strategy),
     }
 }

@@ -7,9 +7,7 @@ use loadwise::strategy::{
     ConsistentHash, FallbackChain, LeastLoad, MostAvailable, PowerOfTwoChoices, Random, RoundRobin, WeightedRandom,
     WeightedRoundRobin,
 };
-use loadwise::{
-    ConfigError, LoadMetric, Node, RateMetric, SelectionContext, Strategy, Weighted, key_hash,
-};
+use loadwise::{ConfigError, LoadMetric, Node, RateMetric, SelectionContext, Strategy, Weighted, key_hash};
 
 use crate::closure::{Call, define};
 use crate::control::chain;
@@ -84,7 +82,9 @@ fn nodes<'c>(js: Js<'c>, list: Value<'c>) -> Result<Vec<Plain>> {
         return Err(js.not(list, "nodes", "a list of ids or objects"));
     }
     (0..js.length(list)?)
-        .map(|i| js.scoped(|| Plain::read(js, js.at(list, i)?)).map_err(|failure| failure.within(&format!("nodes[{i}]"))))
+        .map(|i| {
+            js.scoped(|| Plain::read(js, js.at(list, i)?)).map_err(|failure| failure.within(&format!("nodes[{i}]")))
+        })
         .collect()
 }
 

@@ -22,9 +22,10 @@ struct Reader<'c> {
 impl<'c> Reader<'c> {
     fn read(&mut self, value: Value<'c>, depth: usize) -> Result<config::Value> {
         let js = self.js;
-        self.left = self.left.checked_sub(1).ok_or_else(|| {
-            ConfigError::limit("", 0, format!("has more than {VALUES_MAX} values"))
-        })?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| ConfigError::limit("", 0, format!("has more than {VALUES_MAX} values")))?;
         if depth > config::DEPTH_MAX {
             return Err(ConfigError::limit("", 0, format!("is nested more than {} deep", config::DEPTH_MAX)).into());
         }
