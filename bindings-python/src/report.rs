@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 use crate::{error, key};
 
 /// What can be said of an attempt besides how it ended.
-#[derive(Default)]
 pub struct Said<'a, 'py> {
     pub latency: Option<f64>,
     pub kind: Option<&'a Bound<'py, PyAny>>,
@@ -16,19 +15,16 @@ pub struct Said<'a, 'py> {
     pub now_ns: Option<u64>,
 }
 
-/// The report of an outcome by its name, `None` being success.
-#[inline]
-pub fn report(py: Python<'_>, outcome: Option<&Bound<'_, PyAny>>, said: Said<'_, '_>) -> PyResult<Report> {
-    match outcome {
-        None if said.kind.is_none() && said.retry_after.is_none() => {
-            finished(py, Report::success(), said.latency, said.now_ns)
-        }
-        None => named(py, "success", said),
-        Some(outcome) => named(py, key::text("outcome", outcome)?, said),
+impl Said<'_, '_> {
+    #[inline]
+    pub fn is_nothing(&self) -> bool {
+        self.latency.is_none() && self.kind.is_none() && self.retry_after.is_none() && self.now_ns.is_none()
     }
 }
 
-fn named(py: Python<'_>, outcome: &str, said: Said<'_, '_>) -> PyResult<Report> {
+/// The report of an outcome by its name, `None` being success.
+pub fn report(py: Python<'_>, outcome: Option<&Bound<'_, PyAny>>, said: Said<'_, '_>) -> PyResult<Report> {
+    let outcome = outcome.map_or(Ok("success"), |o| key::text("outcome", o))?;
     let report = match outcome {
         "success" => Report::success(),
         "failure" => failure(py, said.kind)?,

@@ -27,7 +27,7 @@ pub struct Asked<'a, 'py> {
 pub type Acquired = (Lease, Option<PyErr>);
 
 /// Picks, or raises NoNode.
-#[inline]
+#[inline(always)]
 pub fn acquire(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -> PyResult<Lease> {
     let this = pool.get();
     this.check_open(pool.py())?;
