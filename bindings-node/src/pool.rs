@@ -23,7 +23,7 @@ impl Handle {
     /// The pool, which stays for the caller even if a callback closes it.
     #[inline(always)]
     pub fn pool(&self) -> Result<Rc<Pool>> {
-        self.pool.borrow().clone().ok_or_else(|| Failure::Closed)
+        self.pool.borrow().clone().ok_or(Failure::Closed)
     }
 
     pub fn close(&self) {

@@ -38,10 +38,9 @@ pub fn acquire<T>(call: &Call<'_, T>, pool: &Pool) -> Result<Lease> {
     request.require = &labels;
     let own_strategy = call.given(OWN_STRATEGY)?;
     let predicate = call.given(PREDICATE)?;
-    if let Some(predicate) = predicate {
-        if js.type_of(predicate)? != Type::Function {
-            return Err(js.not(predicate, "predicate", "a function"));
-        }
+    let kind = predicate.map(|p| js.type_of(p)).transpose()?;
+    if kind.is_some_and(|kind| kind != Type::Function) {
+        return Err(js.not(call.argument(PREDICATE)?, "predicate", "a function"));
     }
     match call.given(KEY)? {
         Some(key) => {
