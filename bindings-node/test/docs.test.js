@@ -1,0 +1,173 @@
+'use strict';
+
+// Runs what docs/node.md shows, against real servers: its programs by themselves, all other blocks as one.
+
+const assert = require('node:assert/strict');
+const { execFileSync, spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const http = require('node:http');
+const { dirname, join } = require('node:path');
+const { after, before, test } = require('node:test');
+
+const folder = dirname(__dirname);
+const page = readFileSync(join(folder, '..', 'docs', 'node.md'), 'utf8');
+const blocks = [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text }));
+const programs = blocks.flatMap(({ language, text }) => {
+  const name = language === 'js' && /^\/\/ (\w+\.mjs)\n/.exec(text)?.[1];
+  return name ? [{ name, text }] : [];
+});
+const installed = (name) => existsSync(join(folder, 'node_modules', name));
+
+let stage;
+const servers = [];
+/** What the servers are asked for with a path of /slow, /broken or /500 shows. */
+const seen = [];
+
+before(async () => {
+  stage = mkdtempSync(join(__dirname, 'types', '.out-'));
+  for (let i = 0; i < 3; i++) {
+    const server = http.createServer((req, res) => {
+      seen.push(req.url);
+      if (req.url === '/slow') {
+        return res.write('a byte');
+      }
+      if (req.url === '/broken') {
+        res.write('a byte');
+        return setImmediate(() => res.destroy());
+      }
+      res.statusCode = req.url === '/500' ? 500 : 200;
+      return req.pipe(res.setHeader('x-server', i));
+    });
+    servers.push(server.listen(0, '127.0.0.1'));
+    await once(server, 'listening');
+  }
+});
+
+after(() => {
+  rmSync(stage, { recursive: true });
+  servers.forEach((server) => server.close() && server.closeAllConnections());
+});
+
+/** The text with the addresses of our servers, as a file. */
+function written(name, text) {
+  const path = join(stage, name);
+  writeFileSync(path, text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${servers[i - 1].address().port}`));
+  return path;
+}
+
+const program = (name) => written(name, programs.find((one) => one.name === name).text);
+
+/** Runs a file to its end; what it printed. */
+async function ran(path) {
+  const child = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [out, complaints] = [[], []];
+  child.stdout.on('data', (data) => out.push(data));
+  child.stderr.on('data', (data) => complaints.push(data));
+  const [code] = await once(child, 'close');
+  assert.equal(`${complaints.join('')}${code}`, '0');
+  return out.join('');
+}
+
+test('the page has its programs', () => {
+  assert.deepEqual(programs.map(({ name }) => name), ['router.mjs', 'workers.mjs', 'cluster.mjs']);
+});
+
+test('the blocks, in order', async () => {
+  const own = blocks.filter(({ language, text }) => language === 'js' && !programs.some((one) => one.text === text));
+  assert.equal(own.length, 7);
+  const out = await ran(written('page.mjs', own.map(({ text }) => text).join('\n')));
+  assert.match(out, /connect to 127\.0\.0\.1:\d+/);
+});
+
+test('workers', async () => {
+  assert.equal((await ran(program('workers.mjs'))).match(/picked/g).length, 2);
+});
+
+test('cluster', async () => {
+  assert.equal((await ran(program('cluster.mjs'))).match(/picked/g).length, 2);
+});
+
+const noTypeScript = installed('typescript') ? false : 'npm install (it brings TypeScript)';
+
+test('the block in TypeScript', { skip: noTypeScript }, async () => {
+  const [{ text }] = blocks.filter(({ language }) => language === 'ts');
+  const path = written('using.mts', text);
+  const tsc = join(folder, 'node_modules', 'typescript', 'bin', 'tsc');
+  const options = ['--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,esnext.disposable', '--types', 'node'];
+  execFileSync(process.execPath, [tsc, ...options, '--rootDir', folder, '--outDir', stage, path], { cwd: folder });
+  const made = join(stage, path.slice(folder.length).replace(/mts$/, 'mjs'));
+  assert.match(await ran(made), /connect to/);
+});
+
+const noUndici = installed('undici') ? false : 'npm install (it brings undici)';
+
+test('the router passes requests on, and holds nothing that is over', { skip: noUndici, timeout: 60_000 }, async () => {
+  // A look inside, for this test.
+  const inside = "process.on('message', () => process.send(pool.nodes().map(({ inFlight, health }) => ({ inFlight, health }))));";
+  const text = programs.find(({ name }) => name === 'router.mjs').text;
+  const port = await freePort();
+  const router = spawn(process.execPath, [written('router.mjs', `${text}\nserver.on('listening', () => process.send('up'));\n${inside}`)], {
+    env: { ...process.env, PORT: port },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const nodes = async () => {
+    router.send('nodes');
+    return (await once(router, 'message'))[0];
+  };
+  const inFlight = async () => (await nodes()).reduce((sum, node) => sum + node.inFlight, 0);
+  /** Waits until so many are in flight: what a socket does takes its time. */
+  const settled = async (count) => {
+    while ((await inFlight()) !== count) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  try {
+    await once(router, 'message');
+    const at = `http://127.0.0.1:${port}`;
+    const used = new Set();
+    for (let i = 0; i < 30; i++) {
+      const answer = await fetch(`${at}/hello`, { method: 'POST', body: `body ${i}` });
+      assert.equal(await answer.text(), `body ${i}`);
+      used.add(answer.headers.get('x-server'));
+    }
+    assert.equal(used.size, 3);
+    await settled(0);
+
+    const client = new AbortController();
+    const slow = await fetch(`${at}/slow`, { signal: client.signal });
+    assert.equal(slow.status, 200);
+    await settled(1);
+    client.abort();
+    await assert.rejects(slow.text());
+    await settled(0);
+
+    await assert.rejects(fetch(`${at}/broken`).then((answer) => answer.text()));
+    await settled(0);
+    assert.equal((await fetch(`${at}/500`)).status, 500);
+    await settled(0);
+    assert.deepEqual((await nodes()).filter(({ health }) => health === 'unhealthy'), []);
+
+    servers[0].close();
+    servers[0].closeAllConnections();
+    const answers = await Promise.all(Array.from({ length: 60 }, () => fetch(`${at}/hello`).then(({ status }) => status)));
+    assert.ok(answers.every((status) => status === 200 || status === 502), `${answers}`);
+    const later = [];
+    for (let i = 0; i < 30; i++) {
+      later.push((await fetch(`${at}/hello`)).status);
+    }
+    assert.ok(later.slice(-10).every((status) => status === 200), 'the node that is down is left out');
+    await settled(0);
+    assert.ok(seen.includes('/slow'));
+  } finally {
+    router.kill();
+  }
+});
+
+async function freePort() {
+  const server = http.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
