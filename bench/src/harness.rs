@@ -29,11 +29,16 @@ pub enum Body {
     Timed(Box<dyn FnMut(u64) -> Duration>),
     /// By as many threads at once.
     Many(usize, Arc<dyn Fn(u64) + Send + Sync>),
+    /// Made for each round and dropped after it, for a number of threads: a process has few pools at a time.
+    Fresh(usize, Box<dyn FnMut() -> Body>),
 }
 
 impl Body {
     pub fn threads(&self) -> usize {
-        if let Self::Many(threads, _) = self { *threads } else { 1 }
+        match self {
+            Self::Many(threads, _) | Self::Fresh(threads, _) => *threads,
+            Self::One(_) | Self::Timed(_) => 1,
+        }
     }
 
     /// Nanoseconds of one operation, on average over `count`, as one thread sees them.
@@ -46,6 +51,7 @@ impl Body {
             }
             Self::Timed(run) => run(count),
             Self::Many(threads, run) => run_by(*threads, run, count),
+            Self::Fresh(_, make) => return make().run(count),
         };
         elapsed.as_nanos() as f64 / count as f64
     }
@@ -104,7 +110,11 @@ pub struct Effort {
 const ROUNDS_OF_THE_SLOW: usize = 3;
 
 pub fn measure(mut cases: Vec<Case>, effort: Effort) -> Vec<Measured> {
-    let counts: Vec<u64> = cases.iter_mut().map(|case| calibrate(&mut case.body, effort.batch)).collect();
+    let count_of = |case: &mut Case| match &mut case.body {
+        Body::Fresh(_, make) => calibrate(&mut make(), effort.batch),
+        body => calibrate(body, effort.batch),
+    };
+    let counts: Vec<u64> = cases.iter_mut().map(count_of).collect();
     let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(effort.rounds); cases.len()];
     for round in 0..effort.rounds {
         eprintln!("round {} of {}", round + 1, effort.rounds);
@@ -114,10 +124,10 @@ pub fn measure(mut cases: Vec<Case>, effort: Effort) -> Vec<Measured> {
             if round >= ROUNDS_OF_THE_SLOW && last > 20.0 * effort.batch.as_nanos() as f64 {
                 continue;
             }
-            if case.body.threads() == 1 {
-                case.body.run(warm_up(case.n, count));
-            }
-            samples.push(case.body.run(count));
+            samples.push(match &mut case.body {
+                Body::Fresh(_, make) => warm_run(&mut make(), case.n, count),
+                body => warm_run(body, case.n, count),
+            });
         }
     }
     cases
@@ -138,6 +148,13 @@ pub fn measure(mut cases: Vec<Case>, effort: Effort) -> Vec<Measured> {
             }
         })
         .collect()
+}
+
+fn warm_run(body: &mut Body, n: usize, count: u64) -> f64 {
+    if count > 8 && body.threads() == 1 {
+        body.run(warm_up(n, count));
+    }
+    body.run(count)
 }
 
 /// Operations that bring back the caches: by chance each node should have come up, unless that takes many batches.

@@ -1,6 +1,10 @@
 //! The same nodes and keys for everybody.
 
+use std::sync::{Arc, LazyLock};
+
 use loadwise01::SelectionContext as Context01;
+
+use crate::SIZES;
 
 /// Addresses that double as ids.
 pub fn address(i: usize) -> String {
@@ -40,7 +44,13 @@ pub struct Server {
     load: f64,
 }
 
-pub fn servers(n: usize) -> Vec<Server> {
+/// Slices of every size, made once and before all else: whoever hashes ids finds them where everybody else does.
+pub fn servers(n: usize) -> Arc<[Server]> {
+    static SLICES: LazyLock<Vec<Arc<[Server]>>> = LazyLock::new(|| SIZES.map(slice).into());
+    SLICES[SIZES.iter().position(|&size| size == n).unwrap_or(0)].clone()
+}
+
+fn slice(n: usize) -> Arc<[Server]> {
     // Loads that differ, without an order.
     (0..n).map(|i| Server { id: address(i), weight: weight(i), load: (i * 7919 % 1009) as f64 }).collect()
 }

@@ -42,6 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         Effort { rounds: 31, batch: Duration::from_millis(8) }
     };
+    for n in SIZES {
+        input::servers(n);
+    }
     let cases = floors::cases().into_iter().chain(pools::cases(only)).chain(peers::cases()).chain(slices::cases());
     let cases = cases.chain(tables::cases());
     let wanted = |what: &str| only.is_none_or(|only| what.contains(only));

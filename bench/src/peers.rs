@@ -66,7 +66,7 @@ pub fn cases() -> Vec<Case> {
 fn over_slices_of_01(n: usize) -> Vec<(&'static str, Body)> {
     use loadwise01::Strategy;
     use loadwise01::strategy::*;
-    let servers = Arc::new(crate::input::servers(n));
+    let servers = crate::input::servers(n);
     let contexts = Arc::new(crate::input::contexts_01());
     macro_rules! body {
         ($strategy:expr) => {{

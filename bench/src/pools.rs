@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use loadwise::config::{P2cLoad, StrategyConfig, StrategyKind};
-use loadwise::{Limits, NodeSpec, Outcome, Pool, Request};
+use loadwise::{Limits, NoNode, NodeRef, NodeSpec, Outcome, Pool, Request};
 
 use crate::bound::Bound;
 use crate::harness::{Body, Case, many, one};
@@ -74,25 +74,29 @@ pub fn cases(only: Option<&str>) -> Vec<Case> {
         |name: &str| only.is_none_or(|only| verb_of(CHOOSE, name).contains(only) || verb_of(PICK, name).contains(only));
     for kind in kinds().into_iter().filter(|k| wanted(k.name)) {
         for &n in kind.sizes {
-            let pool = Arc::new(pool(kind.strategy, n, kind.weighted));
-            let case = |verb: &str, body, bound| Case { what: verb_of(verb, kind.name), n, who: OURS, body, bound };
-            cases.push(case(CHOOSE, choose(&pool, kind.keyed, 1), (kind.bound)(n)));
-            cases.push(case(PICK, pick(&pool, kind.keyed, 1), pick_bound(kind.name, n)));
+            let (strategy, weighted, keyed) = (kind.strategy, kind.weighted, kind.keyed);
+            let case = |verb: &str, threads, body: fn(&Arc<Pool>, bool, usize) -> Body, bound| {
+                let make = move || body(&Arc::new(pool(strategy, n, weighted)), keyed, threads);
+                let body = Body::Fresh(threads, Box::new(make));
+                Case { what: verb_of(verb, kind.name), n, who: OURS, body, bound }
+            };
+            cases.push(case(CHOOSE, 1, choose, (kind.bound)(n)));
+            cases.push(case(PICK, 1, pick, pick_bound(kind.name, n)));
             if ["random", "p2c", "round_robin", "weighted_round_robin"].contains(&kind.name) && FEW.contains(&n) {
                 let same = |verb| {
                     let bound = Bound::Times { what: verb_of(verb, kind.name), threads: 1, times: 1.3 };
                     kind.name.contains("round_robin").then_some(bound)
                 };
-                cases.push(case(CHOOSE, choose(&pool, kind.keyed, 2), same(CHOOSE)));
-                cases.push(case(PICK, pick(&pool, kind.keyed, 2), None));
+                cases.push(case(CHOOSE, 2, choose, same(CHOOSE)));
+                cases.push(case(PICK, 2, pick, None));
             }
         }
     }
     cases.extend(busy());
     let exact = kind(StrategyKind::LeastRequest { exact: true });
-    let exact = Arc::new(pool(exact, 10_000, false));
+    let body = Body::Fresh(1, Box::new(move || choose(&Arc::new(pool(exact, 10_000, false)), false, 1)));
     let (what, bound) = (verb_of(CHOOSE, "least_request, exact"), Some(Bound::F(40.0)));
-    cases.push(Case { what, n: 10_000, who: OURS, body: choose(&exact, false, 1), bound });
+    cases.push(Case { what, n: 10_000, who: OURS, body, bound });
     cases
 }
 
@@ -102,17 +106,19 @@ fn busy() -> Vec<Case> {
     for (name, keyed) in [("p2c", false), ("maglev, bounded_load: 1.25", true), ("least_request", false)] {
         for n in [16, 1000, 10_000] {
             let Some(kind) = kinds().into_iter().find(|k| k.name == name) else { continue };
-            let pool = Arc::new(pool(kind.strategy, n, false));
-            let holder = hold(pool.clone(), 2 * n);
-            let mut body = pick(&pool, keyed, 1);
-            let body = Body::One(Box::new(move |count| {
-                let _alive = &holder;
-                if let Body::One(run) = &mut body {
-                    run(count);
-                }
-            }));
+            let make = move || {
+                let pool = Arc::new(pool(kind.strategy, n, false));
+                let holder = hold(pool.clone(), 2 * n);
+                let mut body = pick(&pool, keyed, 1);
+                Body::One(Box::new(move |count| {
+                    let _alive = &holder;
+                    if let Body::One(run) = &mut body {
+                        run(count);
+                    }
+                }))
+            };
             let what = verb_of(PICK, &format!("{name}, 2 in flight a node"));
-            cases.push(Case { what, n, who: OURS, body, bound: None });
+            cases.push(Case { what, n, who: OURS, body: Body::Fresh(1, Box::new(make)), bound: None });
         }
     }
     cases
@@ -142,19 +148,21 @@ fn verb_of(verb: &str, name: &str) -> String {
 
 fn choose(pool: &Arc<Pool>, keyed: bool, threads: usize) -> Body {
     let (pool, keys) = (pool.clone(), keys());
+    // What a caller goes on with: where the node stands.
+    let index = |chosen: Result<NodeRef, NoNode>| chosen.map_or(u32::MAX, |node| node.index);
     match (keyed, threads) {
-        (false, 1) => one(move |_| pool.choose(&Request::new())),
-        (true, 1) => one(move |i| pool.choose(&Request::new().key(keys.at(i)))),
-        (_, threads) => many(threads, move |_| pool.choose(&Request::new())),
+        (false, 1) => one(move |_| index(pool.choose(&Request::new()))),
+        (true, 1) => one(move |i| index(pool.choose(&Request::new().key(keys.at(i))))),
+        (_, threads) => many(threads, move |_| index(pool.choose(&Request::new()))),
     }
 }
 
 fn pick(pool: &Arc<Pool>, keyed: bool, threads: usize) -> Body {
     let (pool, keys) = (pool.clone(), keys());
     let finish = |pool: &Pool, request: &Request<'_>| {
-        let lease = pool.acquire(request)?;
+        let Ok(lease) = pool.acquire(request) else { return u32::MAX };
         let _ = pool.release(lease.ticket, Outcome::Success);
-        Ok::<_, loadwise::NoNode>(lease.node)
+        lease.node.index
     };
     match (keyed, threads) {
         (false, 1) => one(move |_| finish(&pool, &Request::new())),
