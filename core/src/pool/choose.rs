@@ -3,9 +3,7 @@
 //! A rule is a type, so that the usual way from request to lease is compiled for it alone; later steps of a chain, and
 //! requests with conditions beside health, go by number.
 
-use std::cmp::Ordering as Order;
-
-use super::decision::{Condition, Decision, PoolCandidates};
+use super::decision::{Condition, Decision, PoolCandidates, compare_shares};
 use crate::plan::ketama;
 use crate::plan::reciprocal::modulo;
 use crate::plan::step::Step;
@@ -16,7 +14,7 @@ use crate::strategy::candidates::{Alias, Candidates, Uniform};
 use crate::strategy::draw::{Scan, draw_fit, draw_once, scan_fit};
 use crate::strategy::hashing::{Bound, scan};
 use crate::strategy::ring_hash::{self, RingTable};
-use crate::strategy::{compare_loads, least, maglev, most_available, round_robin, two_choices, weighted_round_robin};
+use crate::strategy::{least, maglev, most_available, rank_load, round_robin, two_choices, weighted_round_robin};
 use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::rng::Draws;
 
@@ -295,14 +293,11 @@ pub(crate) struct P2cReported;
 impl Rule for P2cReported {
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
-        two_choices::by_weight_at_once(d.available(), d.by_weight(), Draws::resume(start), |a, b| {
-            d.compare_reported(b, a) == Order::Less
-        })
+        two_choices::by_weight_at_once(d.available(), d.by_weight(), Draws::resume(start), |a, b| d.less_reported(a, b))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let less = |a, b| d.compare_reported(b, a) == Order::Less;
-        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, less))
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, |a, b| d.less_reported(a, b)))
     }
 }
 
@@ -325,7 +320,8 @@ impl<const EXACT: bool> Rule for LeastRequest<EXACT> {
         if !Self::scans(view.len()) {
             return P2cInFlight::choose(d, start, parameter, view);
         }
-        d.drawing(start, |draws| least::choose(view, draws, |a, b| d.compare_in_flight(a, b)))
+        let share = |c| (d.memory.in_flight(c), d.node(c).weight());
+        d.drawing(start, |draws| least::choose(view, draws, share, compare_shares))
     }
 }
 
@@ -333,8 +329,8 @@ pub(crate) struct LeastLoad;
 
 impl Rule for LeastLoad {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let load = |c| d.node(c).reported_load().unwrap_or(0.0);
-        d.drawing(start, |draws| least::choose(view, draws, |a, b| compare_loads(load(a), load(b))))
+        let load = |c| rank_load(d.node(c).reported_load().unwrap_or(0.0));
+        d.drawing(start, |draws| least::choose(view, draws, load, |a, b| a.cmp(&b)))
     }
 }
 

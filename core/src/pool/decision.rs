@@ -13,8 +13,8 @@ use crate::state::local::{Local, Turns};
 use crate::state::memory::Memory;
 use crate::state::node::NodeWords;
 use crate::strategy::candidates::Candidates;
-use crate::strategy::compare_loads;
 use crate::strategy::hashing::HashCandidates;
+use crate::strategy::rank_load;
 use crate::sync::Ordering;
 use crate::vocabulary::rng::Draws;
 
@@ -95,26 +95,21 @@ impl<'a> Decision<'a> {
         self.local.turns.take(|block| cursor.fetch_add(block, Ordering::Relaxed))
     }
 
-    /// Whether b has fewer in flight than a, each for its weight: cross-multiplied, since both are integers.
+    /// Whether b has fewer in flight than a, each for its weight.
     #[inline(always)]
     pub(crate) fn fewer_in_flight(self, a: usize, b: usize) -> bool {
-        self.compare_in_flight(b, a) == Order::Less
+        let share = |c| (self.memory.in_flight(c), self.node(c).weight());
+        compare_shares(share(b), share(a)) == Order::Less
     }
 
+    /// Whether b reported less load than a, each for its weight; what was never reported is 0.
     #[inline(always)]
-    pub(crate) fn compare_in_flight(self, a: usize, b: usize) -> Order {
-        let (weight_a, weight_b) = (self.node(a).weight(), self.node(b).weight());
-        let left = self.memory.in_flight(a).wrapping_mul(u64::from(weight_b));
-        left.cmp(&self.memory.in_flight(b).wrapping_mul(u64::from(weight_a)))
-    }
-
-    /// Reported load for the weight; what was never reported is 0.
-    pub(crate) fn compare_reported(self, a: usize, b: usize) -> Order {
+    pub(crate) fn less_reported(self, a: usize, b: usize) -> bool {
         let load = |c| {
             let node = self.node(c);
-            node.reported_load().unwrap_or(0.0) / f64::from(node.weight().max(1))
+            rank_load(node.reported_load().unwrap_or(0.0) / f64::from(node.weight().max(1)))
         };
-        compare_loads(load(a), load(b))
+        load(b) < load(a)
     }
 
     /// average · (1 + in flight/weight), as coarse as averages are kept: nodes that have drifted to the reference are alike.
@@ -134,6 +129,12 @@ impl<'a> Decision<'a> {
             bits => f64::from_bits(bits),
         }
     }
+}
+
+/// Compares in flight ÷ weight: cross-multiplied, since both are integers.
+#[inline(always)]
+pub(crate) fn compare_shares(a: (u64, u32), b: (u64, u32)) -> Order {
+    a.0.wrapping_mul(u64::from(b.1)).cmp(&b.0.wrapping_mul(u64::from(a.1)))
 }
 
 /// A condition on candidates beside health.
@@ -193,6 +194,11 @@ impl<F: Condition> Candidates for PoolCandidates<'_, F> {
     }
 
     #[inline(always)]
+    fn for_each(&self, mut f: impl FnMut(usize)) {
+        self.decision.plan.members().for_each(self.len(), |c| f(usize::from(c)));
+    }
+
+    #[inline(always)]
     fn fit(&self, c: usize) -> bool {
         self.decision.node(c).state().fit(self.mask) && self.filter.accepts(self.decision.pool, c)
     }
@@ -205,8 +211,8 @@ impl<F: Condition> Candidates for PoolCandidates<'_, F> {
 
 impl<F: Condition> HashCandidates for PoolCandidates<'_, F> {
     #[inline(always)]
-    fn id_hash(&self, c: usize) -> u64 {
-        self.decision.node(c).id_hash()
+    fn id_mix(&self, c: usize) -> u64 {
+        self.decision.node(c).id_mix()
     }
 
     #[inline(always)]

@@ -144,6 +144,20 @@ impl Packed16<'_> {
         }
     }
 
+    /// Calls `f` with the first `len` entries, as far as there are so many.
+    #[inline(always)]
+    pub(crate) fn for_each(self, len: usize, mut f: impl FnMut(u16)) {
+        let mut left = len;
+        for word in &self.0[..Self::words(len).min(self.0.len())] {
+            let mut four = word.load(crate::sync::Ordering::Acquire);
+            for _ in 0..left.min(4) {
+                f(four as u16);
+                four >>= 16;
+            }
+            left = left.saturating_sub(4);
+        }
+    }
+
     /// Stores `entries` from the first on.
     pub(crate) fn store(self, entries: &[u16]) {
         for (word, four) in self.0.iter().zip(entries.chunks(4)) {

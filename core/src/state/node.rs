@@ -2,6 +2,7 @@
 
 use super::arena::Block;
 use crate::sync::{AtomicU64, Ordering};
+use crate::vocabulary::rng::mix;
 use crate::vocabulary::status::HealthStatus;
 
 /// Words of a node.
@@ -13,6 +14,7 @@ const LATENCY: usize = 2;
 const LOAD: usize = 3;
 const REMAINING: usize = 4;
 const ID_HASH: usize = 5;
+const ID_MIX: usize = 6;
 /// In flight of process 0; further processes have rows of their own.
 const ROW_0: usize = 7;
 
@@ -173,6 +175,13 @@ impl<'a> NodeWords<'a> {
 
     pub(crate) fn set_id_hash(self, hash: u64) {
         self.0[ID_HASH].store(hash, Ordering::Relaxed);
+        self.0[ID_MIX].store(mix(hash), Ordering::Relaxed);
+    }
+
+    /// `mix` of the id's hash, ready for rendezvous hashing.
+    #[inline(always)]
+    pub(crate) fn id_mix(self) -> u64 {
+        self.0[ID_MIX].load(Ordering::Relaxed)
     }
 
     /// The in-flight count that only process 0 writes.

@@ -12,6 +12,12 @@ pub(crate) trait Candidates: Copy {
     /// The number of the candidate at a position of the declared order. A slice's numbers are its positions.
     fn at(&self, position: usize) -> usize;
 
+    /// Calls `f` with each candidate's number in the declared order.
+    #[inline(always)]
+    fn for_each(&self, f: impl FnMut(usize)) {
+        (0..self.len()).map(|position| self.at(position)).for_each(f);
+    }
+
     /// Whether candidate `c` may be taken by this request.
     fn fit(&self, c: usize) -> bool;
 

@@ -68,12 +68,15 @@ pub(crate) fn draw_second<V: Candidates>(
 pub(crate) fn scan_fit<V: Candidates>(view: V, draws: &mut Draws, scan: Scan, except: Option<usize>) -> Option<usize> {
     let mut chosen = None;
     let mut sum = 0u64;
-    for c in (0..view.len()).map(|i| view.at(i)).filter(|&c| Some(c) != except && view.fit(c)) {
+    view.for_each(|c| {
+        if Some(c) == except || !view.fit(c) {
+            return;
+        }
         let weight = if scan == Scan::ByWeight { u64::from(view.weight(c)) } else { 1 };
         sum += weight;
         if weight > 0 && draws.below(sum) < weight {
             chosen = Some(c);
         }
-    }
+    });
     chosen
 }

@@ -18,7 +18,8 @@ const REHASHES: u64 = 32;
 
 /// Candidates of a hash rule: what it needs to know beside fitness.
 pub(crate) trait HashCandidates: Candidates {
-    fn id_hash(&self, c: usize) -> u64;
+    /// `mix` of the hash of a candidate's id.
+    fn id_mix(&self, c: usize) -> u64;
 
     fn in_flight(&self, c: usize) -> u64;
 }
@@ -75,7 +76,12 @@ pub(crate) fn scan<V: HashCandidates>(view: V, hash: u64, weighted: bool, bound:
         return with_room;
     }
     let load = |c| view.in_flight(c) as f64 / f64::from(view.weight(c).max(1));
-    let least = (0..view.len()).map(|i| view.at(i)).filter(|&c| view.fit(c)).map(load).fold(f64::INFINITY, f64::min);
+    let mut least = f64::INFINITY;
+    view.for_each(|c| {
+        if view.fit(c) {
+            least = least.min(load(c));
+        }
+    });
     rendezvous::highest(view, hash, weighted, |c| view.fit(c) && load(c) <= least)
 }
 

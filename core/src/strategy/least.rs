@@ -10,7 +10,7 @@
 use std::cmp::Ordering;
 
 use super::candidates::Candidates;
-use super::p2c::compare;
+use super::p2c::rank;
 use super::slice::Slice;
 use super::{SelectionContext, Strategy};
 use crate::vocabulary::node::LoadMetric;
@@ -42,9 +42,7 @@ impl<N: LoadMetric> Strategy<N> for LeastLoad {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let view = Slice::new(candidates, ctx);
         if !view.is_whole() {
-            return choose(view, &mut Draws::of_thread(), |a, b| {
-                compare(candidates[a].load_score(), candidates[b].load_score())
-            });
+            return choose(view, &mut Draws::of_thread(), |c| rank(candidates[c].load_score()), |a, b| a.cmp(&b));
         }
         least_of_all(candidates)
     }
@@ -72,28 +70,32 @@ fn least_of_all<N: LoadMetric>(candidates: &[N]) -> Option<usize> {
     candidates.iter().enumerate().filter(|(_, n)| score(n) == best).nth(wanted).map(|(i, _)| i)
 }
 
-/// The lowest by `order`; ties by weight at random.
+/// The lowest score by `order`; ties by weight at random.
 #[inline]
-pub(crate) fn choose<V: Candidates>(
+pub(crate) fn choose<V: Candidates, S: Copy>(
     view: V,
     draws: &mut Draws,
-    order: impl Fn(usize, usize) -> Ordering,
+    score: impl Fn(usize) -> S,
+    order: impl Fn(S, S) -> Ordering,
 ) -> Option<usize> {
-    let mut best: Option<usize> = None;
+    let mut best: Option<(usize, S)> = None;
     let mut sum = 0u64;
-    for c in (0..view.len()).map(|i| view.at(i)).filter(|&c| view.fit(c)) {
-        let weight = u64::from(view.weight(c));
-        match best.map_or(Ordering::Less, |b| order(c, b)) {
-            Ordering::Less => (best, sum) = (Some(c), weight),
+    view.for_each(|c| {
+        if !view.fit(c) {
+            return;
+        }
+        let (score, weight) = (score(c), u64::from(view.weight(c)));
+        match best.map_or(Ordering::Less, |(_, lowest)| order(score, lowest)) {
+            Ordering::Less => (best, sum) = (Some((c, score)), weight),
             // The i-th of the equal replaces the chosen with probability wᵢ / Σ so far.
             Ordering::Equal => {
                 sum += weight;
                 if draws.below(sum) < weight {
-                    best = Some(c);
+                    best = Some((c, score));
                 }
             }
             Ordering::Greater => {}
         }
-    }
-    best
+    });
+    best.map(|(c, _)| c)
 }

@@ -34,7 +34,7 @@ pub use chain::{FallbackChain, WithFallback};
 pub use least::LeastLoad;
 pub use most_available::MostAvailable;
 pub use p2c::PowerOfTwoChoices;
-pub(crate) use p2c::compare as compare_loads;
+pub(crate) use p2c::rank as rank_load;
 pub use random::{Random, WeightedRandom};
 pub use ring_hash::ConsistentHash;
 pub use round_robin::RoundRobin;

@@ -58,15 +58,21 @@ pub(crate) fn choose<V: Candidates>(
         if r.is_nan() { 0.0 } else { r }
     };
     let epsilon = if epsilon.is_finite() { epsilon.max(0.0) } else { 0.0 };
-    let fit = || (0..view.len()).map(|i| view.at(i)).filter(|&c| view.fit(c));
-    let best = fit().map(known).fold(f64::NEG_INFINITY, f64::max);
+    let mut best = f64::NEG_INFINITY;
+    view.for_each(|c| {
+        if view.fit(c) {
+            best = best.max(known(c));
+        }
+    });
     let mut chosen = None;
     let mut count = 0;
-    for c in fit().filter(|&c| known(c) >= best - epsilon) {
-        count += 1;
-        if draws.below(count) == 0 {
-            chosen = Some(c);
+    view.for_each(|c| {
+        if view.fit(c) && known(c) >= best - epsilon {
+            count += 1;
+            if draws.below(count) == 0 {
+                chosen = Some(c);
+            }
         }
-    }
+    });
     chosen
 }

@@ -1,7 +1,5 @@
 //! `p2c` over a user's own slice: two draws, the one with the lower load score; ties go to the first drawn.
 
-use std::cmp::Ordering;
-
 use super::candidates::Uniform;
 use super::slice::Slice;
 use super::{SelectionContext, Strategy, two_choices};
@@ -33,19 +31,33 @@ impl PowerOfTwoChoices {
 impl<N: LoadMetric> Strategy<N> for PowerOfTwoChoices {
     fn select(&self, candidates: &[N], ctx: &SelectionContext) -> Option<usize> {
         let view = Slice::new(candidates, ctx);
-        let better =
-            |a: usize, b: usize| compare(candidates[b].load_score(), candidates[a].load_score()) == Ordering::Less;
+        let better = |a: usize, b: usize| rank(candidates[b].load_score()) < rank(candidates[a].load_score());
         two_choices::evenly(view, Uniform(candidates.len(), |i| i), &mut Draws::of_thread(), better)
     }
 }
 
-/// Orders loads, all that is not finite as equally worst.
+/// A load as an integer of the same order, all that is not finite as equally worst.
 #[inline(always)]
-pub(crate) fn compare(a: f64, b: f64) -> Ordering {
-    match (a.is_finite(), b.is_finite()) {
-        (true, true) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-        (false, false) => Ordering::Equal,
+pub(crate) fn rank(load: f64) -> i64 {
+    if !load.is_finite() {
+        return i64::MAX;
+    }
+    // Adding 0 makes one zero of two; of negative numbers, a larger magnitude is lower.
+    let bits = (load + 0.0).to_bits() as i64;
+    bits ^ ((bits >> 63) as u64 >> 1) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_in_the_order_of_loads() {
+        let loads = [f64::MIN, -2.0, -1.0, -f64::MIN_POSITIVE, 0.0, 5e-324, 1.0, 1.5, f64::MAX];
+        assert!(loads.is_sorted_by(|a, b| rank(*a) < rank(*b)));
+        assert_eq!(rank(-0.0), rank(0.0));
+        for worst in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(rank(worst) == rank(f64::NAN) && rank(worst) > rank(f64::MAX));
+        }
     }
 }

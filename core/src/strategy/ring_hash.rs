@@ -15,7 +15,7 @@ use crate::plan::maglev::Hashed;
 use crate::plan::ring::{self, Ring};
 use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::node::Node;
-use crate::vocabulary::rng::Draws;
+use crate::vocabulary::rng::{Draws, mix};
 
 /// A ring of `len` entries as a rule reads it.
 pub(crate) struct RingTable<B, E> {
@@ -154,8 +154,8 @@ impl Candidates for HashSlice<'_> {
 }
 
 impl HashCandidates for HashSlice<'_> {
-    fn id_hash(&self, c: usize) -> u64 {
-        self.id_hashes.get(c).copied().unwrap_or(0)
+    fn id_mix(&self, c: usize) -> u64 {
+        mix(self.id_hashes.get(c).copied().unwrap_or(0))
     }
 
     fn in_flight(&self, _: usize) -> u64 {
