@@ -15,6 +15,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::candidate::Candidate;
 use crate::error;
 use crate::pool::Pool;
+use crate::request::must_end;
 
 /// What the core is given once, whatever callable is behind it.
 #[derive(Default)]
@@ -63,11 +64,11 @@ impl OwnStrategy {
 
     fn ask(&self, py: Python<'_>, nodes: &[PoolNode], ctx: &SelectionContext) -> PyResult<Option<usize>> {
         let Some(callable) = self.callable(py) else { return Ok(None) };
-        let (pool, key) = FRAMES.with_borrow(|frames| {
-            let frame = frames.last();
-            (frame.map(|f| f.pool.clone_ref(py)), frame.and_then(|f| f.key.as_ref().map(|key| key.clone_ref(py))))
+        let seen = FRAMES.with_borrow(|frames| {
+            let frame = frames.last().filter(|f| !f.error.as_ref().is_some_and(|e| must_end(py, e)))?;
+            Some((frame.pool.clone_ref(py), frame.key.as_ref().map(|key| key.clone_ref(py))))
         });
-        let Some(pool) = pool else { return Ok(None) };
+        let Some((pool, key)) = seen else { return Ok(None) };
         let mut fit = vec![true; nodes.len()];
         ctx.exclude.iter().flatten().filter_map(|&i| fit.get_mut(i).map(|f| *f = false)).for_each(drop);
         let fit: Vec<usize> = fit.iter().enumerate().filter(|(_, fit)| **fit).map(|(i, _)| i).collect();

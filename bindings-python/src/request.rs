@@ -59,12 +59,15 @@ pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -
         request = request.health_mask(read_mask(health)?);
     }
 
-    let refused = RefCell::new(None);
+    let raised = RefCell::new(None);
     let predicate = |candidate: &loadwise::Candidate<'_>| {
         let Some(predicate) = asked.predicate else { return true };
+        if raised.borrow().as_ref().is_some_and(|e| must_end(py, e)) {
+            return false;
+        }
         let view = Candidate::new(pool, candidate.node());
         predicate.call1((view,)).and_then(|answer| answer.is_truthy()).unwrap_or_else(|e| {
-            refused.replace(Some(e));
+            raised.replace(Some(e));
             false
         })
     };
@@ -73,12 +76,17 @@ pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -
     }
 
     let core = pool.get().core();
-    let (result, raised) = if pool.get().asks_python() {
+    let (result, by_strategy) = if pool.get().asks_python() {
         framed(pool, asked.key, || core.acquire(&request))
     } else {
         (core.acquire(&request), None)
     };
-    conclude(py, core, result, raised.or(refused.take()))
+    conclude(py, core, result, by_strategy.or(raised.take()))
+}
+
+/// Whether what a callback raised ends the pick: an interrupt, a cancellation. Not for us to contain.
+pub fn must_end(py: Python<'_>, raised: &PyErr) -> bool {
+    !raised.is_instance_of::<PyException>(py)
 }
 
 fn conclude(
@@ -88,8 +96,7 @@ fn conclude(
     raised: Option<PyErr>,
 ) -> PyResult<Acquired> {
     match (result, raised) {
-        // An interrupt, a cancellation: not for us to contain.
-        (result, Some(raised)) if !raised.is_instance_of::<PyException>(py) => {
+        (result, Some(raised)) if must_end(py, &raised) => {
             if let Ok(lease) = result {
                 // Nobody else knows the ticket; an expired one needs no release.
                 let _ = core.release(lease.ticket, Report::cancelled());

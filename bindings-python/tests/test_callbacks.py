@@ -100,6 +100,20 @@ def test_an_interrupt_in_a_callback_is_not_contained(kind: type[BaseException]) 
     assert in_flight(pool) == 0
 
 
+def test_an_interrupt_ends_the_asking() -> None:
+    asked: list[str] = []
+
+    def predicate(c: Candidate) -> bool:
+        asked.append(c.id)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        Pool([f"n{i}" for i in range(100)]).pick(predicate=predicate)
+    assert len(asked) == 3
+
+
 def test_acquire_tells_the_unraisable_hook(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda u: told.append(u.exc_type))
