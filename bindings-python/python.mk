@@ -2,25 +2,28 @@
 # make sdist         dist/loadwise-*.tar.gz: the same as source
 # make test-python   the tests, on the wheel that was built
 # make stub-check    the type hints against the module
-# make bench-python  a call from Python beside an empty one, random.choice and uhashring, as JSON
+# make bench-python  a call from Python beside an empty one, random.choice and uhashring, as JSON; its interpreter,
+#                    for `make bench PYTHON=build/python-bench/bin/python`, is made by bench-python-env
 # PYTHON names the interpreter.
 PYTHON ?= python3
 PYTHON_VENV = build/python
 PYTHON_IN_VENV = $(PYTHON_VENV)/bin/python
+PYTHON_READY = $(PYTHON_VENV)/ready
 
-.PHONY: wheel sdist test-python stub-check bench-python
+.PHONY: wheel sdist test-python stub-check bench-python bench-python-env
 
-$(PYTHON_IN_VENV):
+$(PYTHON_READY): bindings-python/python.mk
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "FAIL python: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(PYTHON_VENV)
-	$(PYTHON_IN_VENV) -m pip install -q maturin pytest mypy httpx uvicorn
+	$(PYTHON_IN_VENV) -m pip install -q "maturin>=1.13,<2" pytest mypy httpx uvicorn
+	touch $@
 
-wheel: $(PYTHON_IN_VENV)
+wheel: $(PYTHON_READY)
 	rm -f dist/loadwise-*.whl
 	$(PYTHON_IN_VENV) -m maturin build -q --release -m bindings-python/Cargo.toml -i $(PYTHON_IN_VENV) -o dist
 	@ls dist/loadwise-*.whl
 
-sdist: $(PYTHON_IN_VENV)
+sdist: $(PYTHON_READY)
 	rm -f dist/loadwise-*.tar.gz
 	$(PYTHON_IN_VENV) -m maturin sdist -m bindings-python/Cargo.toml -o dist
 	@ls dist/loadwise-*.tar.gz
@@ -36,8 +39,10 @@ stub-check: wheel
 	$(PYTHON_IN_VENV) -m mypy --strict --package loadwise
 	@echo ok stub-check
 
-bench-python:
+bench-python: bench-python-env
+	build/python-bench/bin/python bench/python/bench.py
+
+bench-python-env:
 	$(PYTHON) -m venv build/python-bench
 	build/python-bench/bin/python -m pip install -q uhashring
 	build/python-bench/bin/python -m pip install -q --force-reinstall ./bindings-python -C build-args="--features bench"
-	build/python-bench/bin/python bench/python/bench.py

@@ -123,7 +123,7 @@ impl Pool {
     /// word. `now_ns`: the time on the clock of `time.monotonic_ns()`.
     ///
     /// Raises NoNode.
-    #[pyo3(signature = (*, key=None, exclude=None, require=None, health=None, predicate=None, now_ns=None))]
+    #[pyo3(signature = (key=None, exclude=None, require=None, health=None, predicate=None, now_ns=None))]
     fn pick(
         slf: &Bound<'_, Self>,
         key: Option<&Bound<'_, PyAny>>,
@@ -144,7 +144,7 @@ impl Pool {
     /// `pick` as a plain number, which must be given back by `release`. `node_of` and `address_of` tell the node.
     ///
     /// A callback that failed on the way is told to `sys.unraisablehook`. Raises NoNode.
-    #[pyo3(signature = (*, key=None, exclude=None, require=None, health=None, predicate=None, now_ns=None))]
+    #[pyo3(signature = (key=None, exclude=None, require=None, health=None, predicate=None, now_ns=None))]
     fn acquire(
         slf: &Bound<'_, Self>,
         key: Option<&Bound<'_, PyAny>>,
@@ -170,7 +170,7 @@ impl Pool {
     ///
     /// True the first time; False if the ticket was released before, has timed out, is another process's, or the pool is
     /// closed. Raises TicketError for a number that is no ticket.
-    #[pyo3(signature = (ticket, outcome=None, *, latency=None, kind=None, retry_after=None, now_ns=None))]
+    #[pyo3(signature = (ticket, outcome=None, latency=None, kind=None, retry_after=None, now_ns=None))]
     #[expect(clippy::too_many_arguments)]
     fn release(
         &self,

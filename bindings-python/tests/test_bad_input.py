@@ -119,7 +119,7 @@ def any_pool() -> Pool:
 
 
 wrong_types: list[Callable[[Any], object]] = [
-    lambda pool: pool.pick("user-17"),
+    lambda pool: pool.pick(["user-17"]),
     lambda pool: pool.pick(key=17),
     lambda pool: pool.pick(key=["a"]),
     lambda pool: pool.pick(nonsense=1),

@@ -81,7 +81,6 @@ class Pool:
     def from_config(cls, config: str | bytes | Config | os.PathLike[str]) -> Pool: ...
     def pick(
         self,
-        *,
         key: str | bytes | None = None,
         exclude: Iterable[str | Pick] | None = None,
         require: Mapping[str, str] | None = None,
@@ -91,7 +90,6 @@ class Pool:
     ) -> Pick: ...
     def acquire(
         self,
-        *,
         key: str | bytes | None = None,
         exclude: Iterable[str | Pick] | None = None,
         require: Mapping[str, str] | None = None,
@@ -103,7 +101,6 @@ class Pool:
         self,
         ticket: int,
         outcome: Outcome | None = None,
-        *,
         latency: float | None = None,
         kind: FailureKind | None = None,
         retry_after: float | None = None,
