@@ -7,7 +7,7 @@ class Strategy {
   #raw;
 
   constructor(strategy) {
-    this.#raw = native.strategy(strategy);
+    this.#raw = native.openStrategy(strategy);
   }
 
   select(nodes, { key, exclude } = {}) {
@@ -25,7 +25,7 @@ class HealthTracker {
   #raw;
 
   constructor({ failureThreshold, recoverySuccesses, probeIntervalMs } = {}) {
-    this.#raw = native.tracker(failureThreshold, recoverySuccesses, probeIntervalMs);
+    this.#raw = native.openTracker(failureThreshold, recoverySuccesses, probeIntervalMs);
   }
 
   reportSuccess(id) {

@@ -1,13 +1,14 @@
 'use strict';
 
+const native = require('./native.js');
 const field = require('./field.js');
 
 /** One node of a pool, read at the moment that it is asked; undefined once the node is gone. */
 class Candidate {
-  #raw;
+  #handle;
 
-  constructor(raw, index, generation) {
-    this.#raw = raw;
+  constructor(handle, index, generation) {
+    this.#handle = handle;
     this.index = index;
     this.generation = generation;
   }
@@ -49,11 +50,11 @@ class Candidate {
   }
 
   hasLabel(name, value) {
-    return this.#raw.hasLabel(this.index, this.generation, name, value);
+    return native.hasLabel(this.#handle.number, this.index, this.generation, name, value);
   }
 
   #read(number) {
-    return this.#raw.read(this.index, this.generation, number);
+    return native.read(this.#handle.number, this.index, this.generation, number);
   }
 }
 

@@ -1,5 +1,6 @@
 'use strict';
 
+const native = require('./native.js');
 const field = require('./field.js');
 
 if (Symbol.dispose === undefined) {
@@ -8,13 +9,13 @@ if (Symbol.dispose === undefined) {
 
 /** A chosen node, in flight until this is finished; one that is disposed of unfinished counts as cancelled. */
 class Pick {
-  #raw;
+  #handle;
   #finished = false;
   #node;
   #address;
 
-  constructor(raw, ticket, index, generation, callbackFailed, callbackError) {
-    this.#raw = raw;
+  constructor(handle, ticket, index, generation, callbackFailed, callbackError) {
+    this.#handle = handle;
     this.ticket = ticket;
     this.index = index;
     this.generation = generation;
@@ -40,32 +41,21 @@ class Pick {
 
   success(details) {
     if (details === undefined) {
-      return this.#ended(this.#raw.release(this.ticket));
+      return this.#ended(native.release(this.#handle.number, this.ticket));
     }
-    return this.#ended(this.#raw.finish(this.ticket, 'success', undefined, details.latencyMs, undefined, details.nowNs));
+    return this.#finish(undefined, undefined, details);
   }
 
   failure(kind, details) {
-    return this.#ended(
-      this.#raw.finish(this.ticket, 'failure', kind, details?.latencyMs, undefined, details?.nowNs),
-    );
+    return this.#finish('failure', kind, details);
   }
 
   rateLimited(details) {
-    return this.#ended(
-      this.#raw.finish(
-        this.ticket,
-        'rate_limited',
-        undefined,
-        details?.latencyMs,
-        details?.retryAfterMs,
-        details?.nowNs,
-      ),
-    );
+    return this.#finish('rate_limited', undefined, details, details?.retryAfterMs);
   }
 
   cancel() {
-    return this.#ended(this.#raw.finish(this.ticket, 'cancelled'));
+    return this.#finish('cancelled');
   }
 
   [Symbol.dispose]() {
@@ -74,13 +64,20 @@ class Pick {
     }
   }
 
+  #finish(outcome, kind, details, retryAfterMs) {
+    const { number } = this.#handle;
+    return this.#ended(
+      native.finish(number, this.ticket, outcome, kind, details?.latencyMs, retryAfterMs, details?.nowNs),
+    );
+  }
+
   #ended(first) {
     this.#finished = true;
     return first;
   }
 
   #read(number) {
-    return this.#raw.read(this.index, this.generation, number);
+    return native.read(this.#handle.number, this.index, this.generation, number);
   }
 }
 

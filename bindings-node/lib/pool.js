@@ -8,6 +8,8 @@ const { Pick } = require('./pick.js');
 const { wrongArgument } = require('./errors.js');
 
 const FILE = Symbol('file');
+/** Where the addon leaves the node of the last pick: index, generation, whether a callback failed. */
+const { chosen } = native;
 
 /** Nodes under one policy: pick, use, finish. */
 class Pool {
@@ -18,7 +20,7 @@ class Pool {
     this.#handle = handle;
     // Own functions, so that they may be taken off the pool.
     this.acquire = (request) => acquire(handle, request);
-    this.release = (ticket, outcome, details) => release(handle.raw, ticket, outcome, details);
+    this.release = (ticket, outcome, details) => release(handle, ticket, outcome, details);
   }
 
   static fromConfig(config) {
@@ -31,64 +33,63 @@ class Pool {
   }
 
   pick(request) {
-    const { raw } = this.#handle;
-    if (isPlain(this.#handle, request)) {
-      const ticket = raw.acquire();
-      return new Pick(raw, ticket, raw.chosen[0], raw.chosen[1], false, undefined);
+    const handle = this.#handle;
+    if (isPlain(handle, request)) {
+      const ticket = native.acquire(handle.number);
+      return new Pick(handle, ticket, chosen[0], chosen[1], false, undefined);
     }
     const failure = { error: undefined };
-    const ticket = ask(this.#handle, request, failure);
-    const [index, generation, callbackFailed] = raw.chosen;
-    return new Pick(raw, ticket, index, generation, callbackFailed !== 0, failure.error);
+    const ticket = ask(handle, request, failure);
+    return new Pick(handle, ticket, chosen[0], chosen[1], chosen[2] !== 0, failure.error);
   }
 
   nodeOf(ticket) {
-    return this.#handle.raw.ticketText(ticket, field.ID);
+    return native.ticketText(this.#handle.number, ticket, field.ID);
   }
 
   addressOf(ticket) {
-    return this.#handle.raw.ticketText(ticket, field.ADDRESS);
+    return native.ticketText(this.#handle.number, ticket, field.ADDRESS);
   }
 
   report(id, outcome, details) {
-    return this.#handle.raw.report(id, outcome, ...outcomeDetails(details));
+    return native.report(this.#handle.number, id, outcome, ...outcomeDetails(details));
   }
 
   reportLoad(id, load) {
     const { load: value, remainingRatio } = asObject(load, 'load');
-    this.#handle.raw.reportLoad(id, value, remainingRatio);
+    native.reportLoad(this.#handle.number, id, value, remainingRatio);
   }
 
   setNodes(nodes) {
-    this.#handle.raw.setNodes(nodes);
+    native.setNodes(this.#handle.number, nodes);
   }
 
   register(node) {
-    this.#handle.raw.register(node);
+    native.register(this.#handle.number, node);
   }
 
   registerBatch(nodes) {
-    this.#handle.raw.registerBatch(nodes);
+    native.registerBatch(this.#handle.number, nodes);
   }
 
   deregister(id) {
-    this.#handle.raw.deregister(id);
+    native.deregister(this.#handle.number, id);
   }
 
   drain(id, on = true) {
-    this.#handle.raw.drain(id, on);
+    native.drain(this.#handle.number, id, on);
   }
 
   setWeight(id, weight) {
-    this.#handle.raw.setWeight(id, weight);
+    native.setWeight(this.#handle.number, id, weight);
   }
 
   get strategy() {
-    return this.#handle.raw.strategy();
+    return native.strategy(this.#handle.number);
   }
 
   setStrategy(strategy) {
-    this.#handle.raw.setStrategy(strategy);
+    native.setStrategy(this.#handle.number, strategy);
     this.#handle.own = undefined;
   }
 
@@ -96,28 +97,28 @@ class Pool {
     if (typeof choose !== 'function') {
       throw wrongArgument('choose', `must be a function, not ${typeof choose}`);
     }
-    this.#handle.raw.setOwnStrategy(fallback);
+    native.setOwnStrategy(this.#handle.number, fallback);
     this.#handle.own = choose;
   }
 
   nodes() {
-    return this.#handle.raw.nodes();
+    return native.nodes(this.#handle.number);
   }
 
   get length() {
-    return this.#handle.raw.length();
+    return native.length(this.#handle.number);
   }
 
   maintain(nowNs) {
-    return this.#handle.raw.maintain(nowNs);
+    return native.maintain(this.#handle.number, nowNs);
   }
 
   get closed() {
-    return this.#handle.raw.closed();
+    return native.closed(this.#handle.number);
   }
 
   close() {
-    this.#handle.raw.close();
+    native.close(this.#handle.number);
     this.#handle.own = undefined;
   }
 
@@ -126,10 +127,11 @@ class Pool {
   }
 }
 
-/** The functions of the addon for one pool, and the own strategy that they are to be given. */
+/** A pool's number in the addon, what keeps it there, and the own strategy that picks are to be given. */
 class Handle {
-  constructor(raw) {
-    this.raw = raw;
+  constructor({ number, keeper }) {
+    this.number = number;
+    this.keeper = keeper;
     this.own = undefined;
   }
 }
@@ -139,22 +141,23 @@ function isPlain(handle, request) {
 }
 
 function acquire(handle, request) {
-  return isPlain(handle, request) ? handle.raw.acquire() : ask(handle, request, { error: undefined });
+  return isPlain(handle, request) ? native.acquire(handle.number) : ask(handle, request, { error: undefined });
 }
 
 /** Asks with conditions or callbacks; `failure` gets what a callback threw first. */
-function ask({ raw, own }, request = {}, failure) {
+function ask(handle, request = {}, failure) {
+  const { number, own } = handle;
   const { key, exclude, require: labels, health, predicate, nowNs } = asObject(request, 'request');
   const excluded = asList(exclude);
   if (predicate === undefined && own === undefined) {
-    return raw.ask(key, excluded, labels, health, undefined, nowNs);
+    return native.ask(number, key, excluded, labels, health, undefined, nowNs);
   }
   const accepts = contained(predicate, failure, (index, generation) =>
-    Boolean(predicate(new Candidate(raw, index, generation))),
+    Boolean(predicate(new Candidate(handle, index, generation))),
   );
-  const choose = contained(own, failure, (table, asked) => own(candidates(raw, table), asked) ?? null);
+  const choose = contained(own, failure, (table, asked) => own(candidates(handle, table), asked) ?? null);
   try {
-    return raw.ask(key, excluded, labels, health, accepts, nowNs, choose);
+    return native.ask(number, key, excluded, labels, health, accepts, nowNs, choose);
   } catch (error) {
     if (error.callbackFailed && failure.error !== undefined) {
       error.cause = failure.error;
@@ -178,15 +181,15 @@ function contained(callback, failure, call) {
   };
 }
 
-function candidates(raw, table) {
-  return Array.from({ length: table.length / 2 }, (_, i) => new Candidate(raw, table[2 * i], table[2 * i + 1]));
+function candidates(handle, table) {
+  return Array.from({ length: table.length / 2 }, (_, i) => new Candidate(handle, table[2 * i], table[2 * i + 1]));
 }
 
-function release(raw, ticket, outcome, details) {
+function release({ number }, ticket, outcome, details) {
   if (details === undefined) {
-    return outcome === undefined ? raw.release(ticket) : raw.finish(ticket, outcome);
+    return outcome === undefined ? native.release(number, ticket) : native.finish(number, ticket, outcome);
   }
-  return raw.finish(ticket, outcome, ...outcomeDetails(details));
+  return native.finish(number, ticket, outcome, ...outcomeDetails(details));
 }
 
 function outcomeDetails(details) {

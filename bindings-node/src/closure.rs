@@ -12,7 +12,7 @@ use crate::error::{ErrorMaker, Failure, Result};
 use crate::js::{Js, Type, Value, node_api};
 
 /// The most arguments that a function takes. One on the hot path says itself how many: Node fills in each.
-const ARGUMENTS_MAX: usize = 7;
+const ARGUMENTS_MAX: usize = 8;
 
 pub type Body<T> = for<'c> fn(&Call<'c, T>) -> Result<Value<'c>>;
 

@@ -10,14 +10,15 @@ use crate::callback::OwnStrategy;
 use crate::closure::{Call, define};
 use crate::error::{ErrorMaker, Result};
 use crate::js::{Js, Type, Value};
-use crate::pool::{Handle, report as read_report};
+use crate::pool::Pools;
+use crate::report::read as read_report;
 use crate::{data, value};
 
-pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, handle: &Rc<Handle>, errors: &Rc<ErrorMaker>) -> Result<()> {
+pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &Rc<ErrorMaker>) -> Result<()> {
     define(
         js,
         object,
-        handle,
+        pools,
         errors,
         &[
             ("report", report),
@@ -34,45 +35,43 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, handle: &Rc<Handle>, errors:
             ("nodes", nodes),
             ("length", length),
             ("maintain", maintain),
-            ("close", close),
-            ("closed", closed),
         ],
     )
 }
 
-fn report<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let changed = call.state.pool()?.report(&call.text(0, "id")?, read_report(call)?)?;
+fn report<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let changed = Pools::of(call)?.report(&call.text(1, "id")?, read_report(call)?)?;
     call.js.boolean(changed)
 }
 
-fn report_load<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
+fn report_load<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let number = |index, name| match call.given(index)? {
         Some(value) => call.js.as_number(value).map(Some).ok_or_else(|| call.js.not(value, name, "a number")),
         None => Ok(None),
     };
-    let load = Load { load: number(1, "load")?, remaining_ratio: number(2, "remainingRatio")? };
-    call.state.pool()?.report_load(&call.text(0, "id")?, load)?;
+    let load = Load { load: number(2, "load")?, remaining_ratio: number(3, "remainingRatio")? };
+    Pools::of(call)?.report_load(&call.text(1, "id")?, load)?;
     call.js.undefined()
 }
 
-fn set_nodes<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.state.pool()?.set_nodes(specs(call, value::read(call.js, call.argument(0)?, "nodes")?)?)?;
+fn set_nodes<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    Pools::of(call)?.set_nodes(specs(value::read(call.js, call.argument(1)?, "nodes")?)?)?;
     call.js.undefined()
 }
 
-fn register<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let node = value::read(call.js, call.argument(0)?, "node")?;
-    call.state.pool()?.register_batch(specs(call, config::Value::list([node]))?)?;
+fn register<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let node = value::read(call.js, call.argument(1)?, "node")?;
+    Pools::of(call)?.register_batch(specs(config::Value::list([node]))?)?;
     call.js.undefined()
 }
 
-fn register_batch<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.state.pool()?.register_batch(specs(call, value::read(call.js, call.argument(0)?, "nodes")?)?)?;
+fn register_batch<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    Pools::of(call)?.register_batch(specs(value::read(call.js, call.argument(1)?, "nodes")?)?)?;
     call.js.undefined()
 }
 
 /// Nodes as a configuration has them; the pool's own bounds are checked by the pool.
-fn specs<T>(_: &Call<'_, T>, nodes: config::Value) -> Result<Vec<NodeSpec>> {
+fn specs(nodes: config::Value) -> Result<Vec<NodeSpec>> {
     let limits = [
         ("max_nodes", Limits::NODES_MAX),
         ("max_labels", Limits::LABELS_MAX),
@@ -82,38 +81,38 @@ fn specs<T>(_: &Call<'_, T>, nodes: config::Value) -> Result<Vec<NodeSpec>> {
     Ok(PoolConfig::from_value(&config::Value::map([("nodes", nodes), ("limits", limits)]))?.nodes)
 }
 
-fn deregister<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.state.pool()?.deregister(&call.text(0, "id")?)?;
+fn deregister<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    Pools::of(call)?.deregister(&call.text(1, "id")?)?;
     call.js.undefined()
 }
 
-fn drain<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let on = match call.given(1)? {
+fn drain<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let on = match call.given(2)? {
         Some(value) => call.js.as_boolean(value).ok_or_else(|| call.js.not(value, "on", "a boolean"))?,
         None => true,
     };
-    call.state.pool()?.drain(&call.text(0, "id")?, on)?;
+    Pools::of(call)?.drain(&call.text(1, "id")?, on)?;
     call.js.undefined()
 }
 
-fn set_weight<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.state.pool()?.set_weight(&call.text(0, "id")?, call.uint32(1, "weight")?)?;
+fn set_weight<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    Pools::of(call)?.set_weight(&call.text(1, "id")?, call.uint32(2, "weight")?)?;
     call.js.undefined()
 }
 
-fn set_strategy<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let chain = chain(call.js, call.argument(0)?, "strategy")?;
-    call.state.pool()?.set_strategy(chain)?;
+fn set_strategy<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let chain = chain(call.js, call.argument(1)?, "strategy")?;
+    Pools::of(call)?.set_strategy(chain)?;
     call.js.undefined()
 }
 
-/// `setOwnStrategy(fallback)`: from now on `acquire` must be given the own strategy.
-fn set_own_strategy<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let fallback = match call.given(0)? {
+/// `setOwnStrategy(pool, fallback)`: from now on `acquire` must be given the own strategy.
+fn set_own_strategy<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let fallback = match call.given(1)? {
         Some(value) => chain(call.js, value, "fallback")?,
         None => Vec::new(),
     };
-    call.state.pool()?.set_own_strategy(Arc::new(OwnStrategy), fallback)?;
+    Pools::of(call)?.set_own_strategy(Arc::new(OwnStrategy), fallback)?;
     call.js.undefined()
 }
 
@@ -128,28 +127,19 @@ pub fn chain<'c>(js: Js<'c>, given: Value<'c>, name: &str) -> Result<Vec<Strateg
     Ok(PoolConfig::from_value(&config::Value::map([("strategy", strategy), ("limits", limits)]))?.strategy)
 }
 
-fn strategy<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.js.string(call.state.pool()?.strategy())
+fn strategy<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    call.js.string(Pools::of(call)?.strategy())
 }
 
-fn nodes<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    data::nodes(call.js, &call.state.pool()?.nodes())
+fn nodes<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    data::nodes(call.js, &Pools::of(call)?.nodes())
 }
 
-fn length<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.js.number(call.state.pool()?.len() as f64)
+fn length<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    call.js.number(Pools::of(call)?.len() as f64)
 }
 
-fn maintain<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let now = call.nanoseconds(0, "nowNs")?.unwrap_or_else(now_ns);
-    data::maintained(call.js, call.state.pool()?.maintain(now))
-}
-
-fn close<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.state.close();
-    call.js.undefined()
-}
-
-fn closed<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    call.js.boolean(call.state.pool().is_err())
+fn maintain<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let now = call.nanoseconds(1, "nowNs")?.unwrap_or_else(now_ns);
+    data::maintained(call.js, Pools::of(call)?.maintain(now))
 }

@@ -3,31 +3,33 @@
 use loadwise::{CODES, Maintained, NodeRef, NodeStatus};
 
 use crate::closure::Call;
-use crate::error::{Result, code};
+use crate::error::{Failure, Result, code};
 use crate::js::{Js, Value};
-use crate::pool::Handle;
+use crate::pool::Pools;
 
-/// `read(index, generation, field)` → one thing about a node; undefined once it is gone.
-pub fn read<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
+/// `read(pool, index, generation, field)` → one thing about a node; undefined once it is gone.
+pub fn read<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let node = node(call)?;
-    field(call, node, call.uint32(2, "field")?)
+    field(call, node, call.uint32(3, "field")?)
 }
 
-/// `hasLabel(index, generation, name, value)`.
-pub fn has_label<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    let (name, value) = (call.text(2, "name")?, call.text(3, "value")?);
-    let pool = call.state.pool()?;
+/// `hasLabel(pool, index, generation, name, value)`.
+pub fn has_label<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (name, value) = (call.text(3, "name")?, call.text(4, "value")?);
+    let pool = Pools::of(call)?;
     call.js.boolean(pool.candidate(node(call)?).is_some_and(|c| c.has_label(&name, &value)))
 }
 
+/// What is no number names no node.
 fn node<T>(call: &Call<'_, T>) -> Result<NodeRef> {
-    Ok(NodeRef { index: call.uint32(0, "index")?, generation: call.uint32(1, "generation")? })
+    let number = |index| Ok::<_, Failure>(call.js.as_uint32(call.argument(index)?).unwrap_or_default());
+    Ok(NodeRef { index: number(1)?, generation: number(2)? })
 }
 
 /// The numbers of fields are those of `lib/field.js`.
-pub fn field<'c>(call: &Call<'c, Handle>, node: NodeRef, field: u32) -> Result<Value<'c>> {
+pub fn field<'c>(call: &Call<'c, Pools>, node: NodeRef, field: u32) -> Result<Value<'c>> {
     let js = call.js;
-    let pool = call.state.pool()?;
+    let pool = Pools::of(call)?;
     let Some(candidate) = pool.candidate(node) else { return js.undefined() };
     match field {
         0 => js.string(&candidate.id()),

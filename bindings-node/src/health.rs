@@ -12,7 +12,7 @@ use crate::js::Value;
 
 type Tracker = HealthTracker<String>;
 
-/// `tracker(failureThreshold, recoverySuccesses, probeIntervalMs)` → the functions of a tracker.
+/// `openTracker(failureThreshold, recoverySuccesses, probeIntervalMs)` → the functions of a tracker.
 pub fn open<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
     let default = ConsecutiveFailurePolicy::default();
     let count = |index, name, otherwise| match call.given(index)? {

@@ -1,6 +1,6 @@
 //! The N-API addon under the npm package `loadwise`: the Rust core as JavaScript functions.
 //!
-//! `lib/*.js` makes classes of what [`bind`] returns. Functions are made on raw Node-API, each a closure over its pool:
+//! `lib/*.js` makes classes of what [`bind`] returns. Functions are made on raw Node-API:
 //! converting arguments through a framework costs more than a pick does.
 
 #![deny(missing_debug_implementations)]
@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod js;
 mod pool;
+mod report;
 mod request;
 mod select;
 mod value;
@@ -48,14 +49,9 @@ fn functions<'c>(js: Js<'c>, make_error: Value<'c>) -> Result<Value<'c>> {
         object,
         &nothing,
         &errors,
-        &[
-            ("open", pool::open),
-            ("openFile", pool::open_file),
-            ("tracker", health::open),
-            ("strategy", select::open),
-            ("codes", data::codes),
-        ],
+        &[("openTracker", health::open), ("openStrategy", select::open), ("codes", data::codes)],
     )?;
+    pool::define_on(js, object, &errors)?;
     // What a call of a closure costs at least, for benchmarks.
     define_one::<_, 0, _>(js, object, &nothing, &errors, "empty", |call: &Call<'_, ()>| call.js.small(1))?;
     Ok(object)

@@ -1,33 +1,66 @@
-//! A pool and the functions that use it: acquire and release, and what there is to know of a node.
+//! The pools of one environment, and the functions that pick and finish.
+//!
+//! JavaScript names a pool by its number. The functions are the environment's, not a pool's: V8 calls them without a
+//! detour only as long as it sees the same function at a place, however many pools there are.
 
 use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr;
 use std::rc::Rc;
 
 use loadwise::config::PoolConfig;
-use loadwise::{ConfigError, Ending, FailureKind, Lease, NodeRef, Pool, Report, Request, Ticket, TicketError};
+use loadwise::{Lease, NodeRef, Pool, Report, Request, Ticket, TicketError};
 use napi::sys;
 
 use crate::closure::{Call, define, define_one};
-use crate::error::{Failure, Result};
+use crate::error::{ErrorMaker, Failure, Result};
 use crate::js::{Js, Type, Value, node_api};
-use crate::{control, data, request, value};
+use crate::{control, data, report, request, value};
 
-/// A pool of one environment, until it is closed.
+/// The pools of one environment. Its functions keep it.
 #[derive(Debug)]
-pub struct Handle {
-    pool: RefCell<Option<Rc<Pool>>>,
+pub struct Pools {
+    /// By number; a number is given out again when nobody in JavaScript has it any more.
+    slots: RefCell<Vec<Slot>>,
     chosen: Chosen,
 }
 
-impl Handle {
-    /// The pool, which stays for the caller even if a callback closes it.
+#[derive(Debug)]
+enum Slot {
+    Open(Rc<Pool>),
+    Closed,
+    Free,
+}
+
+impl Pools {
+    /// The pool of a call, by its first argument. It stays for the caller even if a callback closes it.
     #[inline(always)]
-    pub fn pool(&self) -> Result<Rc<Pool>> {
-        self.pool.borrow().clone().ok_or(Failure::Closed)
+    pub fn of(call: &Call<'_, Self>) -> Result<Rc<Pool>> {
+        let number = call.js.as_uint32(call.argument(0)?).ok_or(Failure::Closed)?;
+        match call.state.slots.borrow().get(number as usize) {
+            Some(Slot::Open(pool)) => Ok(pool.clone()),
+            _ => Err(Failure::Closed),
+        }
     }
 
-    pub fn close(&self) {
-        drop(self.pool.take());
+    fn add(&self, pool: Pool) -> usize {
+        let mut slots = self.slots.borrow_mut();
+        let open = Slot::Open(Rc::new(pool));
+        match slots.iter().position(|slot| matches!(slot, Slot::Free)) {
+            Some(number) => {
+                slots[number] = open;
+                number
+            }
+            None => {
+                slots.push(open);
+                slots.len() - 1
+            }
+        }
+    }
+
+    fn put(&self, number: usize, slot: Slot) {
+        // The old one is dropped when the borrow is over.
+        let _old = self.slots.borrow_mut().get_mut(number).map(|place| std::mem::replace(place, slot));
     }
 }
 
@@ -50,7 +83,7 @@ impl Chosen {
     #[inline(always)]
     fn set(&self, node: NodeRef, callback_failed: bool) {
         // SAFETY: the array has three numbers, `array` keeps it, and only `lib/pool.js` has it, which never detaches it;
-        // the pool's functions run on its environment's thread alone.
+        // the functions run on their environment's thread alone.
         unsafe {
             self.numbers.write(node.index);
             self.numbers.add(1).write(node.generation);
@@ -66,77 +99,130 @@ impl Drop for Chosen {
     }
 }
 
-/// `open(config: text | object)` → the functions of a pool.
-pub fn open<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
-    let (js, given) = (call.js, call.argument(0)?);
-    let config = match js.type_of(given)? {
-        Type::String => PoolConfig::parse(&js.text(given, "")?)?,
-        Type::Object => PoolConfig::from_value(&value::read(js, given, "")?)?,
-        _ => return Err(js.not(given, "", "a configuration, text or an object")),
-    };
-    functions(call, config)
-}
-
-/// `openFile(path)` → the functions of a pool.
-pub fn open_file<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
-    functions(call, PoolConfig::from_path(call.text(0, "path")?)?)
-}
-
-fn functions<'c>(call: &Call<'c, ()>, config: PoolConfig) -> Result<Value<'c>> {
-    let js = call.js;
-    let pool = Pool::builder().config(config).build()?;
+/// Puts the functions of pools on `object`.
+pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> Result<()> {
     let (chosen, array) = Chosen::new(js)?;
-    let handle = Rc::new(Handle { pool: RefCell::new(Some(Rc::new(pool))), chosen });
-    let object = js.object()?;
     js.set(object, "chosen", array)?;
-    define_one::<_, 0, _>(js, object, &handle, call.errors, "acquire", acquire)?;
-    define_one::<_, 1, _>(js, object, &handle, call.errors, "release", release)?;
+    let pools = Rc::new(Pools { slots: RefCell::default(), chosen });
+    define_one::<_, 1, _>(js, object, &pools, errors, "acquire", acquire)?;
+    define_one::<_, 2, _>(js, object, &pools, errors, "release", release)?;
+    let opener = Rc::new(Opener(pools.clone()));
+    define(js, object, &opener, errors, &[("open", open), ("openFile", open_file)])?;
     define(
         js,
         object,
-        &handle,
-        call.errors,
+        &pools,
+        errors,
         &[
             ("ask", ask),
             ("finish", finish),
             ("ticketText", ticket_text),
             ("read", data::read),
             ("hasLabel", data::has_label),
+            ("close", close),
+            ("closed", closed),
         ],
     )?;
-    control::define_on(js, object, &handle, call.errors)?;
-    Ok(object)
+    control::define_on(js, object, &pools, errors)
 }
 
-/// `acquire()` → ticket, with `chosen` filled in.
-fn acquire<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    acquired(call, call.state.pool()?.acquire(&Request::new())?)
+/// Makes pools, which keep the environment's others.
+#[derive(Debug)]
+struct Opener(Rc<Pools>);
+
+/// `open(config: text | object)` → `{number, keeper}`: the pool is freed with its keeper.
+fn open<'c>(call: &Call<'c, Opener>) -> Result<Value<'c>> {
+    let (js, given) = (call.js, call.argument(0)?);
+    let config = match js.type_of(given)? {
+        Type::String => PoolConfig::parse(&js.text(given, "")?)?,
+        Type::Object => PoolConfig::from_value(&value::read(js, given, "")?)?,
+        _ => return Err(js.not(given, "", "a configuration, text or an object")),
+    };
+    opened(call, config)
 }
 
-/// `ask(key, exclude, require, health, predicate, nowNs, ownStrategy)`: `acquire` with conditions.
-fn ask<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    acquired(call, request::acquire(call, &*call.state.pool()?)?)
+/// `openFile(path)`: as `open`.
+fn open_file<'c>(call: &Call<'c, Opener>) -> Result<Value<'c>> {
+    opened(call, PoolConfig::from_path(call.text(0, "path")?)?)
+}
+
+fn opened<'c>(call: &Call<'c, Opener>, config: PoolConfig) -> Result<Value<'c>> {
+    let (js, pools) = (call.js, &call.state.0);
+    let number = pools.add(Pool::builder().config(config).build()?);
+    let keeper = keeper(js, pools.clone(), number).inspect_err(|_| pools.put(number, Slot::Free))?;
+    data::object(js, &[("number", js.number(number as f64)?), ("keeper", keeper)])
+}
+
+/// A pool that JavaScript still has.
+struct Kept {
+    pools: Rc<Pools>,
+    number: usize,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.pools.put(self.number, Slot::Free);
+    }
+}
+
+fn keeper<'c>(js: Js<'c>, pools: Rc<Pools>, number: usize) -> Result<Value<'c>> {
+    unsafe extern "C" fn finalize(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+        // SAFETY: from `into_raw` below; Node finalizes an external once.
+        drop(unsafe { Box::from_raw(data.cast::<Kept>()) });
+    }
+    let kept = Box::into_raw(Box::new(Kept { pools, number }));
+    let (data, finalizer) = (kept.cast(), Some(finalize as _));
+    match node_api!(js, napi_create_external(data, finalizer, ptr::null_mut()) -> sys::napi_value) {
+        // SAFETY: made in this call.
+        Ok(raw) => Ok(unsafe { Value::new(raw) }),
+        Err(failure) => {
+            // SAFETY: from `into_raw` above; there is no external to finalize it.
+            drop(unsafe { Box::from_raw(kept) });
+            Err(failure)
+        }
+    }
+}
+
+fn close<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    if let (Ok(_), Some(number)) = (Pools::of(call), call.js.as_uint32(call.argument(0)?)) {
+        call.state.put(number as usize, Slot::Closed);
+    }
+    call.js.undefined()
+}
+
+fn closed<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    call.js.boolean(Pools::of(call).is_err())
+}
+
+/// `acquire(pool)` → ticket, with `chosen` filled in.
+fn acquire<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    acquired(call, Pools::of(call)?.acquire(&Request::new())?)
+}
+
+/// `ask(pool, key, exclude, require, health, predicate, nowNs, ownStrategy)`: `acquire` with conditions.
+fn ask<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    acquired(call, request::acquire(call, &*Pools::of(call)?)?)
 }
 
 #[inline(always)]
-fn acquired<'c>(call: &Call<'c, Handle>, lease: Lease) -> Result<Value<'c>> {
+fn acquired<'c>(call: &Call<'c, Pools>, lease: Lease) -> Result<Value<'c>> {
     call.state.chosen.set(lease.node, lease.callback_failed);
     call.js.number(lease.ticket.as_u64() as f64)
 }
 
-/// `release(ticket)` → whether it was open: a success, of which no more is said. False on a closed pool.
-fn release<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
+/// `release(pool, ticket)` → whether it was open: a success, of which no more is said. False on a closed pool.
+fn release<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     released(call, ticket(call)?, Report::success())
 }
 
-/// `finish(ticket, outcome, kind, latencyMs, retryAfterMs, nowNs)`: `release` with an outcome.
-fn finish<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
-    released(call, ticket(call)?, report(call)?)
+/// `finish(pool, ticket, outcome, kind, latencyMs, retryAfterMs, nowNs)`: `release` with an outcome.
+fn finish<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    released(call, ticket(call)?, report::read(call)?)
 }
 
 #[inline(always)]
-fn released<'c>(call: &Call<'c, Handle>, ticket: Ticket, report: Report) -> Result<Value<'c>> {
-    let Ok(pool) = call.state.pool() else { return call.js.boolean(false) };
+fn released<'c>(call: &Call<'c, Pools>, ticket: Ticket, report: Report) -> Result<Value<'c>> {
+    let Ok(pool) = Pools::of(call) else { return call.js.boolean(false) };
     match pool.release(ticket, report) {
         Ok(()) => call.js.boolean(true),
         Err(TicketError::Stale) => call.js.boolean(false),
@@ -144,73 +230,18 @@ fn released<'c>(call: &Call<'c, Handle>, ticket: Ticket, report: Report) -> Resu
     }
 }
 
-/// `ticketText(ticket, field)` → a text of the node that an open ticket is about.
-fn ticket_text<'c>(call: &Call<'c, Handle>) -> Result<Value<'c>> {
+/// `ticketText(pool, ticket, field)` → a text of the node that an open ticket is about.
+fn ticket_text<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let ticket = ticket(call)?;
-    let node = call.state.pool()?.node_of(ticket)?;
-    data::field(call, node, call.uint32(1, "field")?)
+    let node = Pools::of(call)?.node_of(ticket)?;
+    data::field(call, node, call.uint32(2, "field")?)
 }
 
 #[inline(always)]
 fn ticket<T>(call: &Call<'_, T>) -> Result<Ticket> {
     const BOUND: f64 = (1u64 << 53) as f64;
-    match call.js.as_number(call.argument(0)?) {
+    match call.js.as_number(call.argument(1)?) {
         Some(number) if number < BOUND && number as u64 as f64 == number => Ok(Ticket::from_u64(number as u64)),
         _ => Err(TicketError::Invalid.into()),
-    }
-}
-
-/// The report of `(_, outcome, kind, latencyMs, retryAfterMs, nowNs)`.
-pub fn report<T>(call: &Call<'_, T>) -> Result<Report> {
-    const OUTCOME: usize = 1;
-    const KIND: usize = 2;
-    const LATENCY: usize = 3;
-    const RETRY_AFTER: usize = 4;
-    const NOW: usize = 5;
-    let js = call.js;
-    let outcome = match call.given(OUTCOME)? {
-        Some(word) => js
-            .with_bytes(word, "outcome", Outcome::parse)?
-            .ok_or_else(|| ConfigError::new("outcome", 0, "must be success, failure, rate_limited or cancelled"))?,
-        None => Outcome::Success,
-    };
-    let kind = match call.given(KIND)? {
-        Some(word) => Some(FailureKind::parse(&js.text(word, "kind")?).ok_or_else(unknown_kind)?),
-        None => None,
-    };
-    let retry_after = call.milliseconds(RETRY_AFTER, "retryAfterMs")?.map(std::time::Duration::from_nanos);
-    let ending = match (outcome, kind, retry_after) {
-        (Outcome::Failure, kind, None) => Ending::Failure(kind.unwrap_or_default()),
-        (Outcome::RateLimited, None, retry_after) => Ending::RateLimited { retry_after },
-        (Outcome::Success, None, None) => Ending::Success,
-        (Outcome::Cancelled, None, None) => Ending::Cancelled,
-        (_, Some(_), _) => return Err(ConfigError::new("kind", 0, "is for the outcome failure").into()),
-        _ => return Err(ConfigError::new("retryAfterMs", 0, "is for the outcome rate_limited").into()),
-    };
-    Ok(Report { ending, latency_ns: call.milliseconds(LATENCY, "latencyMs")?, now_ns: call.nanoseconds(NOW, "nowNs")? })
-}
-
-fn unknown_kind() -> Failure {
-    let known = FailureKind::ALL.map(FailureKind::as_str).join(", ");
-    ConfigError::new("kind", 0, format!("unknown kind of failure; known are {known}")).into()
-}
-
-#[derive(Clone, Copy)]
-enum Outcome {
-    Success,
-    Failure,
-    RateLimited,
-    Cancelled,
-}
-
-impl Outcome {
-    fn parse(word: &[u8]) -> Option<Self> {
-        match word {
-            b"success" => Some(Self::Success),
-            b"failure" => Some(Self::Failure),
-            b"rate_limited" => Some(Self::RateLimited),
-            b"cancelled" => Some(Self::Cancelled),
-            _ => None,
-        }
     }
 }

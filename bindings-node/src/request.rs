@@ -7,14 +7,14 @@ use crate::closure::Call;
 use crate::error::{Failure, Result};
 use crate::js::{Js, Type, Value};
 
-/// The arguments of `acquire`, in this order.
-const KEY: usize = 0;
-const EXCLUDE: usize = 1;
-const REQUIRE: usize = 2;
-const HEALTH: usize = 3;
-const PREDICATE: usize = 4;
-const NOW_NS: usize = 5;
-const OWN_STRATEGY: usize = 6;
+/// The arguments of `ask`, after the pool.
+const KEY: usize = 1;
+const EXCLUDE: usize = 2;
+const REQUIRE: usize = 3;
+const HEALTH: usize = 4;
+const PREDICATE: usize = 5;
+const NOW_NS: usize = 6;
+const OWN_STRATEGY: usize = 7;
 
 /// Reads the request and makes the pick.
 pub fn acquire<T>(call: &Call<'_, T>, pool: &Pool) -> Result<Lease> {

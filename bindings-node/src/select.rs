@@ -22,7 +22,7 @@ struct Plain {
     remaining_ratio: f64,
 }
 
-/// `strategy(config)` → `{select(nodes, key, exclude)}`, which keeps its turn and its tables from call to call.
+/// `openStrategy(config)` → `{select(nodes, key, exclude)}`, which keeps its turn and its tables from call to call.
 pub fn open<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
     let chain = chain(call.js, call.argument(0)?, "strategy")?;
     let strategies = chain.iter().map(over_lists).collect::<Result<_>>()?;

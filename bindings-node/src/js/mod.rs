@@ -150,6 +150,10 @@ impl<'c> Js<'c> {
 
     pub fn string(self, text: &str) -> Result<Value<'c>> {
         let (data, length) = (text.as_ptr().cast(), text.len() as isize);
+        if text.is_ascii() {
+            // Nothing to decode.
+            return self.value(node_api!(self, napi_create_string_latin1(data, length) -> sys::napi_value));
+        }
         self.value(node_api!(self, napi_create_string_utf8(data, length) -> sys::napi_value))
     }
 
@@ -213,6 +217,12 @@ impl<'c> Js<'c> {
     #[inline(always)]
     pub fn as_number(self, value: Value<'c>) -> Option<f64> {
         node_api!(self, napi_get_value_double(value.raw) -> f64).ok()
+    }
+
+    /// The number as an index, if it is one.
+    #[inline(always)]
+    pub fn as_uint32(self, value: Value<'c>) -> Option<u32> {
+        node_api!(self, napi_get_value_uint32(value.raw) -> u32).ok()
     }
 
     pub fn as_boolean(self, value: Value<'c>) -> Option<bool> {
