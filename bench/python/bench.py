@@ -17,7 +17,7 @@ from typing import Any
 import loadwise
 from loadwise import _loadwise
 
-ROUNDS, CALLS = 40 if os.environ.get("QUICK") else 400, 2_000
+ROUNDS, CALLS = 40 if os.environ.get("QUICK") else 300, 2_000
 
 
 def main() -> None:
@@ -33,18 +33,21 @@ def main() -> None:
         figures += [
             ("acquire + release", n, timer("pool.release(pool.acquire())", pool=pool)),
             ("with pick", n, timer("with pool.pick(): pass", pool=pool)),
-            ("with pick, address read", n, timer("with pool.pick() as p: p.address", pool=pool)),
+            ("pick in a with block, address read", n, timer("with pool.pick() as p: p.address", pool=pool)),
             ("pick by key, ring_hash, address read", n, timer("pool.pick(key='user-17').address", pool=keyed)),
             ("random.choice", n, timer("choice(nodes)", choice=random.choice, nodes=nodes)),
             ("uhashring get_node", n, timer("ring.get_node('user-17')", ring=ring)),
         ]
-    for _, _, each in figures:
-        each.timeit(CALLS)
-    # Round by round, so that a noisy moment meets all alike.
-    rounds = [[each.timeit(CALLS) / CALLS * 1e9 for _, _, each in figures] for _ in range(ROUNDS)]
+    # Round by round and in short runs, so that a noisy moment meets all alike and spoils few.
+    rounds = [[once(each) for _, _, each in figures] for _ in range(ROUNDS)]
     results = [result(what, n, column) for (what, n, _), column in zip(figures, zip(*rounds))]
     json.dump({"python": sys.version.split()[0], "results": results}, sys.stdout, indent=1)
     print()
+
+
+def once(each: timeit.Timer) -> float:
+    each.timeit(CALLS)  # so that the caches hold what this one needs, not what the one before needed
+    return each.timeit(CALLS) / CALLS * 1e9
 
 
 def timer(statement: str, **names: Any) -> timeit.Timer:
