@@ -13,8 +13,12 @@ pub enum Bound {
     Times { what: String, threads: usize, times: f64 },
     /// Times F on top of what `what` takes at the same n.
     Over { what: String, f: f64 },
+    /// Nanoseconds on top of what loadwise in Rust takes for the same.
+    OverRust(f64),
     /// So many times faster than a peer at the same.
     FasterThan { who: &'static str, times: f64 },
+    /// Times the language's empty call, which gives `ns`.
+    OfEmpty { times: f64, ns: f64 },
     /// Not a time: the case itself checks what is asked, and ends the run if it is not so.
     Checked,
     /// Nanoseconds, or bytes where bytes are measured.
@@ -33,7 +37,9 @@ impl Bound {
             }
             Self::Times { what, threads, times } => times * own(what, *threads)?,
             Self::Over { what, f: times } => own(what, 1)? + times * f,
+            Self::OverRust(ns) => own(&of.what, of.threads)? + ns,
             Self::FasterThan { who, times } => find(all, &of.what, of.n, of.threads, who)? / times,
+            Self::OfEmpty { ns, .. } => *ns,
             Self::Checked => f64::INFINITY,
             Self::Absolute(limit) => *limit,
         })
@@ -47,7 +53,9 @@ impl Bound {
             Self::Times { threads: 1, times, .. } => format!("≤ {times}× one thread"),
             Self::Times { what, times, .. } => format!("≤ {times}× {what}"),
             Self::Over { what, f } => format!("≤ {what} + {f} F"),
+            Self::OverRust(ns) => format!("≤ in Rust + {ns} ns"),
             Self::FasterThan { who, times } => format!("{times}× faster than {who}"),
+            Self::OfEmpty { times, .. } => format!("≤ {times}× an empty call"),
             Self::Checked => "seen by the next pick".into(),
             Self::Absolute(limit) if *limit >= 1e6 => format!("≤ {} ms", limit / 1e6),
             Self::Absolute(limit) => format!("≤ {limit} B"),

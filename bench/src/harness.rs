@@ -114,6 +114,7 @@ pub fn measure(mut cases: Vec<Case>, effort: Effort) -> Vec<Measured> {
         Body::Fresh(_, make) => calibrate(&mut make(), effort.batch),
         body => calibrate(body, effort.batch),
     };
+    eprintln!("{} cases", cases.len());
     let counts: Vec<u64> = cases.iter_mut().map(count_of).collect();
     let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(effort.rounds); cases.len()];
     for round in 0..effort.rounds {
@@ -166,7 +167,10 @@ fn warm_up(n: usize, count: u64) -> u64 {
 fn calibrate(body: &mut Body, batch: Duration) -> u64 {
     let mut count = 1;
     loop {
-        let ns = body.run(count).max(0.1);
+        // What a case does beside what counts takes time too.
+        let start = Instant::now();
+        body.run(count);
+        let ns = (start.elapsed().as_nanos() as f64 / count as f64).max(0.1);
         let enough = (batch.as_nanos() as f64 / ns).max(1.0) as u64;
         if count >= enough / 4 {
             return enough;

@@ -82,19 +82,17 @@ fn read(json: &Value, who: &str, into: &mut Vec<Measured>) {
     }
 }
 
-/// By what the figure is called: a call of the API against the language's empty call.
+/// By what the figure is called: against the language's empty call, or against Rust.
 fn bound(who: &str, what: &str, all: &[Measured]) -> Option<Bound> {
-    let is = |m: &Measured, word: &str| m.what.to_lowercase().contains(word);
-    let what = what.to_lowercase();
-    let own = what.contains("loadwise") || !all.iter().any(|m| is(m, "loadwise"));
-    let times = match who {
-        "Python" if what.contains("acquire") => 5.0,
-        "Python" if what.contains("with pick") => 14.0,
-        "Node" if what.contains("acquire") => 6.0,
+    let times = match (who, what) {
+        ("C", what) if what.starts_with(crate::pools::PICK) => return Some(Bound::OverRust(8.0)),
+        ("Python", "acquire + release") => 5.0,
+        ("Python", "with pick") => 14.0,
+        ("Node", "acquire + release") => 6.0,
         _ => return None,
     };
-    let empty = all.iter().find(|m| is(m, "empty"))?;
-    (own && !what.contains("select")).then_some(Bound::Absolute(times * empty.ns))
+    let empty = all.iter().find(|m| m.what.starts_with("empty"))?;
+    Some(Bound::OfEmpty { times, ns: times * empty.ns })
 }
 
 fn interpreter(variable: &str, default: &str, script: &Path) -> Option<Command> {

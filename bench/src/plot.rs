@@ -8,6 +8,16 @@ use crate::bound::floor;
 use crate::harness::Measured;
 use crate::{LOADWISE_01, OURS, peers};
 
+/// Apart from each other, and dark enough on white.
+const COLORS: [RGBColor; 6] = [
+    RGBColor(200, 30, 60),
+    RGBColor(20, 130, 60),
+    RGBColor(20, 90, 180),
+    RGBColor(220, 120, 0),
+    RGBColor(120, 60, 160),
+    RGBColor(90, 90, 90),
+];
+
 /// A line: whose figures, of what, and how it is called.
 type Line<'a> = (&'a str, &'a str, &'a str);
 
@@ -96,7 +106,7 @@ fn panel<B: DrawingBackend<ErrorType: 'static>>(
         chart.draw_series(line)?.label("F").legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLACK.mix(0.5)));
     }
     for (at, &(who, what, name)) in lines.iter().enumerate() {
-        let color = Palette99::pick(at).to_rgba();
+        let color = COLORS[at % COLORS.len()].to_rgba();
         let style = color.stroke_width(if who == OURS { 3 } else { 1 });
         let points = points_of(who, what);
         chart.draw_series(points.iter().map(|&point| Circle::new(point, 2, color.filled())))?;

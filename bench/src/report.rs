@@ -54,8 +54,10 @@ pub fn summary(all: &[Measured]) -> String {
     for (m, limit) in missed {
         let bound = m.bound.as_ref().map(|b| b.describe()).unwrap_or_default();
         let threads = if m.threads > 1 { format!(", {} threads", m.threads) } else { String::new() };
+        let host = if is_host(m) { format!("{}, ", m.who) } else { String::new() };
         let (what, n) = (&m.what, count(m.n));
-        let _ = writeln!(out, "  {what}, n = {n}{threads}: {} where {bound} = {}", value(m), unit(*limit, m.unit));
+        let _ =
+            writeln!(out, "  {host}{what}, n = {n}{threads}: {} where {bound} = {}", value(m), unit(*limit, m.unit));
     }
     out
 }
