@@ -1,6 +1,6 @@
 'use strict';
 
-const native = require('./native.js');
+const { finish, read, release } = require('./native.js');
 const field = require('./field.js');
 
 if (Symbol.dispose === undefined) {
@@ -41,7 +41,7 @@ class Pick {
 
   success(details) {
     if (details === undefined) {
-      return this.#ended(native.release(this.#handle.number, this.ticket));
+      return this.#ended(release(this.#handle.number, this.ticket));
     }
     return this.#finish(undefined, undefined, details);
   }
@@ -67,7 +67,7 @@ class Pick {
   #finish(outcome, kind, details, retryAfterMs) {
     const { number } = this.#handle;
     return this.#ended(
-      native.finish(number, this.ticket, outcome, kind, details?.latencyMs, retryAfterMs, details?.nowNs),
+      finish(number, this.ticket, outcome, kind, details?.latencyMs, retryAfterMs, details?.nowNs),
     );
   }
 
@@ -77,7 +77,7 @@ class Pick {
   }
 
   #read(number) {
-    return native.read(this.#handle.number, this.index, this.generation, number);
+    return read(this.#handle.number, this.index, this.generation, number);
   }
 }
 

@@ -8,8 +8,8 @@ const { Pick } = require('./pick.js');
 const { wrongArgument } = require('./errors.js');
 
 const FILE = Symbol('file');
-/** Where the addon leaves the node of the last pick: index, generation, whether a callback failed. */
-const { chosen } = native;
+/** `chosen`: where the addon leaves the node of the last pick: index, generation, whether a callback failed. */
+const { acquire: acquirePlain, release: releaseSuccess, chosen } = native;
 
 /** Nodes under one policy: pick, use, finish. */
 class Pool {
@@ -35,7 +35,7 @@ class Pool {
   pick(request) {
     const handle = this.#handle;
     if (isPlain(handle, request)) {
-      const ticket = native.acquire(handle.number);
+      const ticket = acquirePlain(handle.number);
       return new Pick(handle, ticket, chosen[0], chosen[1], false, undefined);
     }
     const failure = { error: undefined };
@@ -141,7 +141,7 @@ function isPlain(handle, request) {
 }
 
 function acquire(handle, request) {
-  return isPlain(handle, request) ? native.acquire(handle.number) : ask(handle, request, { error: undefined });
+  return isPlain(handle, request) ? acquirePlain(handle.number) : ask(handle, request, { error: undefined });
 }
 
 /** Asks with conditions or callbacks; `failure` gets what a callback threw first. */
@@ -187,7 +187,7 @@ function candidates(handle, table) {
 
 function release({ number }, ticket, outcome, details) {
   if (details === undefined) {
-    return outcome === undefined ? native.release(number, ticket) : native.finish(number, ticket, outcome);
+    return outcome === undefined ? releaseSuccess(number, ticket) : native.finish(number, ticket, outcome);
   }
   return native.finish(number, ticket, outcome, ...outcomeDetails(details));
 }
