@@ -18,13 +18,27 @@ impl Pool {
     /// [`Error::Config`] for an unknown name, an impossible setting, or a table beyond what the pool was made for;
     /// the strategy stays as it was.
     pub fn set_strategy(&self, strategy: impl IntoChain) -> Result<(), Error> {
-        let chain = strategy.into_chain()?;
+        self.apply_strategy(strategy.into_chain()?, None)
+    }
+
+    /// Puts a strategy of one's own in charge; one that finds nobody gives way to `fallback`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a fallback cannot be; the strategy stays as it was.
+    pub fn set_own_strategy(&self, own: Arc<dyn Strategy<PoolNode>>, fallback: impl IntoChain) -> Result<(), Error> {
+        let mut chain = vec![StrategyConfig::from(StrategyKind::Custom)];
+        chain.extend(fallback.into_chain()?);
+        self.apply_strategy(chain, Some(own))
+    }
+
+    fn apply_strategy(&self, chain: Vec<StrategyConfig>, own: Option<Arc<dyn Strategy<PoolNode>>>) -> Result<(), Error> {
         validate_chain(&chain, &self.memory.layout.limits, "strategy")?;
-        if chain.iter().any(|s| s.kind == StrategyKind::Custom) && !self.own_strategy.is_set() {
+        if chain.iter().any(|s| s.kind == StrategyKind::Custom) && own.is_none() && !self.own_strategy.is_set() {
             return Err(
                 ConfigError::new("strategy", 0, "\"custom\" needs an own strategy: see set_own_strategy").into()
             );
         }
+        let mut _replaced = None;
         let _building = self.enter();
         let steps = self.steps_of(&chain)?;
         let members = self.members();
@@ -32,20 +46,13 @@ impl Pool {
         if let Some(size) = table_size(&chain) {
             self.table_size.store(u64::from(size), Ordering::Relaxed);
         }
+        // Nothing can be refused from here on. The strategy before is dropped when others may build again: its drop is
+        // the user's, and may call this pool.
+        if let Some(own) = own {
+            _replaced = self.own_strategy.set(own);
+        }
         self.publish(&members, &steps);
         Ok(())
-    }
-
-    /// Puts a strategy of one's own in charge; one that finds nobody gives way to `fallback`.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if a fallback cannot be.
-    pub fn set_own_strategy(&self, own: Arc<dyn Strategy<PoolNode>>, fallback: impl IntoChain) -> Result<(), Error> {
-        let mut chain = vec![StrategyConfig::from(StrategyKind::Custom)];
-        chain.extend(fallback.into_chain()?);
-        validate_chain(&chain, &self.memory.layout.limits, "strategy")?;
-        self.own_strategy.set(own);
-        self.set_strategy(chain)
     }
 
     /// The name of the strategy in charge: the first of the chain.

@@ -42,6 +42,9 @@ pub(crate) fn build(draft: &Draft<'_>, current: PlanView<'_>, idle: PlanView<'_>
     Builder { draft, current, idle }.run();
 }
 
+/// More turns than all threads together can have taken and not used.
+const TURNS_BEHIND: u64 = 1 << 32;
+
 struct Builder<'a> {
     draft: &'a Draft<'a>,
     current: PlanView<'a>,
@@ -228,7 +231,12 @@ impl Builder<'_> {
                 servers.map(|m| (m.index, (self.draft.address)(usize::from(m.index)), m.weight)).collect();
             ketama::build(addresses.iter().map(|(node, address, weight)| (*node, address.as_str(), *weight)))
         } else {
-            ring::build(&hashed, self.draft.ring_points)
+            // Whatever the published ring was derived from: what of it fits is taken over.
+            let old: Vec<u64> = self.current.0.ring().iter().take(len).map(|e| e.load(Ordering::Acquire)).collect();
+            let points = self.draft.ring_points;
+            let (_, shift) = self.current.ring();
+            ring::change(&old, shift, |b| self.current.ring_bucket(b), &hashed, points)
+                .unwrap_or_else(|| ring::build(&hashed, points))
         };
         for (word, &entry) in self.idle.0.ring().iter().zip(&built.entries) {
             word.store(entry, Ordering::Release);
@@ -262,7 +270,8 @@ fn phase(cursor: u64, old_len: u64, old_phase: u64, len: u64) -> u64 {
     }
     let position = cursor.wrapping_add(old_phase) % old_len;
     let target = (u128::from(position) * u128::from(len)).div_ceil(u128::from(old_len)) as u64 % len;
-    target.wrapping_sub(cursor)
+    // Whole cycles ahead: a thread may still have turns of a block from before the cursor, which would count below 0.
+    (target + len * (TURNS_BEHIND / len + 1)).wrapping_sub(cursor)
 }
 
 #[cfg(test)]
@@ -277,6 +286,9 @@ mod tests {
         // And back again, a turn later.
         let phase_of_10 = phase(106, 4, phase_of_4, 10);
         assert_eq!(106u64.wrapping_add(phase_of_10) % 10, 8);
+        // A turn that was taken before the change is the one before.
+        assert_eq!(102u64.wrapping_add(phase(105, 10, 0, 3)) % 3, 2);
+        assert_eq!(101u64.wrapping_add(phase(105, 10, 0, 3)) % 3, 1);
         assert_eq!(phase(105, 0, 0, 7), 0);
         assert_eq!(phase(105, 7, 3, 0), 0);
     }

@@ -97,8 +97,9 @@ pub(crate) struct OwnStrategy {
 }
 
 impl OwnStrategy {
-    pub(crate) fn set(&self, strategy: Arc<dyn Strategy<PoolNode>>) {
-        *self.strategy.write() = Some(strategy);
+    /// What was set before, to be dropped where its drop may call the pool.
+    pub(crate) fn set(&self, strategy: Arc<dyn Strategy<PoolNode>>) -> Option<Arc<dyn Strategy<PoolNode>>> {
+        self.strategy.write().replace(strategy)
     }
 
     pub(crate) fn is_set(&self) -> bool {
