@@ -26,8 +26,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 class Backend(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.address = f"127.0.0.1:{self.server_address[1]}"
         self.paths: list[str] = []
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -105,7 +105,7 @@ def gateway(folder: Path, backends: list[Backend]) -> Iterator[str]:
         process.wait(30)
 
 
-def test_the_gateway_spreads_retries_and_gives_up(tmp_path: Path, backends: list[Backend]) -> None:
+def test_the_gateway_spreads_retries_recovers_and_gives_up(tmp_path: Path, backends: list[Backend]) -> None:
     def get(path: str, body: bytes | None = None) -> str:
         with urllib.request.urlopen(base + path, data=body, timeout=20) as response:
             return str(response.read().decode())
@@ -117,9 +117,13 @@ def test_the_gateway_spreads_retries_and_gives_up(tmp_path: Path, backends: list
         backends[0].stop()
         after = {get("/").split()[-1] for _ in range(60)}
         assert after == {b.address for b in backends[1:]}
+        backends[0] = Backend(backends[0].server_address[1])
+        deadline = time.monotonic() + 30
+        while get("/").split()[-1] != backends[0].address:
+            assert time.monotonic() < deadline, "the node that came back gets no traffic"
         with pytest.raises(urllib.error.HTTPError, match="500"):
             get("/broken")
-        for backend in backends[1:]:
+        for backend in backends:
             backend.stop()
         with pytest.raises(urllib.error.HTTPError, match="503"):
             for _ in range(20):
