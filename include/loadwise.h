@@ -624,8 +624,8 @@ lw_status lw_node_set_user_data(lw_pool pool, uint32_t node, uint32_t generation
 /**
  * Replaces all nodes. Those whose ids stay keep what is known of them: in flight, health, averages. All or none.
  *
- * Errors: `LW_ERR_CONFIG` for a duplicate or over-long id, too many labels, or weights whose sum overflows;
- * `LW_ERR_LIMIT` for too many nodes.
+ * Errors: `LW_ERR_CONFIG` for a duplicate or over-long id; `LW_ERR_LIMIT` for too many nodes or labels, or weights that
+ * add up to more than 4294967295. `lw_last_error` names the node.
  *
  * Requires:
  * `nodes` points to `len` structs, and all they point to is readable.
@@ -675,7 +675,7 @@ lw_status lw_pool_drain(lw_pool pool, struct lw_str id, uint32_t on);
 /**
  * Changes a node's weight; 0 takes no new picks.
  *
- * Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_CONFIG` if the sum of all weights overflows.
+ * Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_LIMIT` if all weights add up to more than 4294967295.
  *
  * Requires:
  * `id` is readable.

@@ -2,13 +2,13 @@
 
 use std::cell::Cell;
 use std::ffi::c_char;
-use std::mem::MaybeUninit;
 
 use loadwise::health::HealthStatus;
-use loadwise::{Candidate, HealthAware, LoadMetric, Node, PoolNode, RateMetric, Weighted};
+use loadwise::{Candidate, HealthAware, LoadMetric, Node, PoolNode, RateMetric, Text, Weighted};
 
 use crate::error::Fail;
 use crate::guard::guard;
+use crate::handle::InCallback;
 use crate::node::{LW_NODE_HAS_LOAD, LW_NODE_HAS_REMAINING, lw_node_status};
 use crate::sized::{self, present};
 use crate::status::{INVALID_HANDLE, lw_status};
@@ -48,7 +48,7 @@ thread_local! {
 }
 
 impl Scope {
-    /// Calls `f`, in which these candidates may be looked at.
+    /// Calls `f`, a callback, in which these candidates may be looked at.
     pub(crate) fn show<R>(candidates: &[lw_candidate], f: impl FnOnce() -> R) -> R {
         struct Leave(*const Scope);
         impl Drop for Leave {
@@ -58,13 +58,20 @@ impl Scope {
         }
         let scope = Self { first: candidates.as_ptr(), len: candidates.len(), outer: INNERMOST.get() };
         let _leave = Leave(scope.outer);
+        let _callback = InCallback::enter();
         INNERMOST.set(&raw const scope);
         f()
     }
 }
 
+/// A candidate of either kind, while its callback runs.
+enum Shown<'a> {
+    Request(&'a Candidate<'a>),
+    Own(&'a PoolNode),
+}
+
 /// What a pointer of a callback's stands for, if that callback is under way in this thread.
-fn shown<'a>(candidate: *const lw_candidate) -> Result<&'a View, Fail> {
+fn shown<'a>(candidate: *const lw_candidate) -> Result<Shown<'a>, Fail> {
     present(candidate)?;
     let mut scope = INNERMOST.get();
     while !scope.is_null() {
@@ -72,30 +79,70 @@ fn shown<'a>(candidate: *const lw_candidate) -> Result<&'a View, Fail> {
         let here = unsafe { &*scope };
         let offset = (candidate as usize).wrapping_sub(here.first as usize);
         if offset < here.len * size_of::<lw_candidate>() && offset % size_of::<lw_candidate>() == 0 {
-            // SAFETY: it points to one of the candidates of a callback that is under way.
-            return Ok(unsafe { &(*candidate).view });
+            // SAFETY: it points to one of the candidates of a callback that is under way; they live while it runs.
+            return Ok(unsafe {
+                match (*candidate).view {
+                    View::Request(candidate) => Shown::Request(&*candidate.cast()),
+                    View::Own(node) => Shown::Own(&*node),
+                }
+            });
         }
         scope = here.outer;
     }
     Err(Fail::explained(INVALID_HANDLE, "not a candidate of a callback that is under way in this thread"))
 }
 
-/// Asks a candidate of either kind.
-macro_rules! ask {
-    ($candidate:expr, $node:ident => $request:expr, $own:expr) => {
-        match shown($candidate)? {
-            // SAFETY: the callback's candidates live while it runs.
-            View::Request(candidate) => {
-                let $node = unsafe { &**candidate };
-                $request
-            }
-            // SAFETY: as above.
-            View::Own(node) => {
-                let $node = unsafe { &**node };
-                $own
-            }
+impl Shown<'_> {
+    fn id(&self) -> Text {
+        match self {
+            Self::Request(candidate) => candidate.id(),
+            Self::Own(node) => Text::from(node.id()).unwrap_or_default(),
         }
-    };
+    }
+
+    fn address(&self) -> Text {
+        match self {
+            Self::Request(candidate) => candidate.address(),
+            Self::Own(node) => Text::from(node.address()).unwrap_or_default(),
+        }
+    }
+
+    fn has_label(&self, key: &str, value: &str) -> bool {
+        match self {
+            Self::Request(candidate) => candidate.has_label(key, value),
+            Self::Own(node) => node.has_label(key, value),
+        }
+    }
+
+    fn status(&self) -> lw_node_status {
+        let known = |flag: u32, value: Option<f64>| (if value.is_some() { flag } else { 0 }, value.unwrap_or(0.0));
+        let (node, weight, health, in_flight, user_data, load, remaining_ratio) = match self {
+            Self::Request(c) => {
+                (c.node(), c.weight(), c.health(), c.in_flight(), c.user_data(), c.load(), c.remaining_ratio())
+            }
+            Self::Own(n) => {
+                let (load, remaining_ratio) = (Some(n.load_score()), Some(n.remaining_ratio()));
+                (n.node(), n.weight(), n.health_status(), n.in_flight(), n.user_data(), load, remaining_ratio)
+            }
+        };
+        let (has_load, load) = known(LW_NODE_HAS_LOAD, load);
+        let (has_remaining, remaining_ratio) = known(LW_NODE_HAS_REMAINING, remaining_ratio);
+        lw_node_status {
+            struct_size: size_of::<lw_node_status>() as u32,
+            flags: has_load | has_remaining,
+            node: node.index,
+            generation: node.generation,
+            weight,
+            health: health_bit(health),
+            consecutive_failures: 0,
+            reserved: 0,
+            in_flight,
+            user_data,
+            latency_ns: 0.0,
+            load,
+            remaining_ratio,
+        }
+    }
 }
 
 pub(crate) fn health_bit(health: HealthStatus) -> u32 {
@@ -114,10 +161,9 @@ pub unsafe extern "C" fn lw_candidate_id(
     len: *mut usize,
 ) -> lw_status {
     guard(|| {
+        let text = shown(candidate)?.id();
         // SAFETY: as the caller promises.
-        ask!(candidate, c => unsafe { copy_out(&c.id(), buffer, capacity, len) }, unsafe {
-            copy_out(c.id(), buffer, capacity, len)
-        })
+        unsafe { copy_out(&text, buffer, capacity, len) }
     })
 }
 
@@ -133,10 +179,9 @@ pub unsafe extern "C" fn lw_candidate_address(
     len: *mut usize,
 ) -> lw_status {
     guard(|| {
+        let text = shown(candidate)?.address();
         // SAFETY: as the caller promises.
-        ask!(candidate, c => unsafe { copy_out(&c.address(), buffer, capacity, len) }, unsafe {
-            copy_out(c.address(), buffer, capacity, len)
-        })
+        unsafe { copy_out(&text, buffer, capacity, len) }
     })
 }
 
@@ -155,7 +200,7 @@ pub unsafe extern "C" fn lw_candidate_has_label(
         present(has)?;
         // SAFETY: as the caller promises.
         let (key, value) = unsafe { (key.text()?, value.text()?) };
-        let answer = ask!(candidate, c => c.has_label(key, value), c.has_label(key, value));
+        let answer = shown(candidate)?.has_label(key, value);
         // SAFETY: as the caller promises.
         unsafe { put(has, u32::from(answer)) };
         Ok(())
@@ -172,32 +217,7 @@ pub unsafe extern "C" fn lw_candidate_status(candidate: *const lw_candidate, sta
     guard(|| {
         // SAFETY: as the caller promises.
         let out = unsafe { sized::output(status)? };
-        // SAFETY: integers and floats, which may be zero.
-        let zero: lw_node_status = unsafe { MaybeUninit::zeroed().assume_init() };
-        let described = ask!(candidate, c => lw_node_status {
-            node: c.node().index,
-            generation: c.node().generation,
-            weight: c.weight(),
-            health: health_bit(c.health()),
-            in_flight: c.in_flight(),
-            user_data: c.user_data(),
-            load: c.load().unwrap_or(0.0),
-            remaining_ratio: c.remaining_ratio().unwrap_or(0.0),
-            flags: c.load().map_or(0, |_| LW_NODE_HAS_LOAD) | c.remaining_ratio().map_or(0, |_| LW_NODE_HAS_REMAINING),
-            ..zero
-        }, lw_node_status {
-            flags: LW_NODE_HAS_LOAD | LW_NODE_HAS_REMAINING,
-            node: c.node().index,
-            generation: c.node().generation,
-            weight: c.weight(),
-            health: health_bit(c.health_status()),
-            in_flight: c.in_flight(),
-            user_data: c.user_data(),
-            load: c.load_score(),
-            remaining_ratio: c.remaining_ratio(),
-            ..zero
-        });
-        out.write(described);
+        out.write(shown(candidate)?.status());
         Ok(())
     })
 }

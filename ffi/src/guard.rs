@@ -7,13 +7,22 @@ use crate::error::{Fail, remember};
 use crate::status::{self, lw_status};
 
 /// Runs a call. A panic in it is a defect of ours, and ends as a status.
-#[inline(always)]
 pub(crate) fn guard(call: impl FnOnce() -> Result<(), Fail>) -> lw_status {
+    guard_status(|| status_of(call()))
+}
+
+/// Runs a call that has its status at hand: the hot path.
+#[inline(always)]
+pub(crate) fn guard_status(call: impl FnOnce() -> lw_status) -> lw_status {
     // What a panic leaves half done is the core's to bear: its state moves in single atomic steps.
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(())) => status::OK,
-        Ok(Err(fail)) => failed(fail),
-        Err(panic) => panicked(&*panic),
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| panicked(&*panic))
+}
+
+/// The status of a result; a failure is remembered.
+pub(crate) fn status_of(result: Result<(), Fail>) -> lw_status {
+    match result {
+        Ok(()) => status::OK,
+        Err(fail) => failed(fail),
     }
 }
 

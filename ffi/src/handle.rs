@@ -4,14 +4,15 @@
 //! Each thread keeps its own reference to the objects it has used:
 //!
 //! ```text
-//! use:   entry = mine[slot]; entry.handle == h and LIVE[slot] == h → entry's object   no lock, no shared write
+//! use:   frees counted = those seen, and the handle is among the recent ones → its object    one load that others write
+//!        frees counted ≠ those seen → drop the references to what was freed
+//!        mine[slot].handle = h and LIVE[slot] = h → its object                               no lock
 //!        else lock the table, take a reference, keep it
 //! free:  LIVE[slot] := 0, take the table's reference away, count the free
-//! entry: frees counted differ from those seen → drop the references to what was freed
 //! ```
 //!
-//! So a call that is under way in one thread keeps its object alive while another thread frees it, and a callback may free
-//! the pool that called it: within a call, references are only set aside, and dropped before the next.
+//! So a call that is under way in one thread keeps its object alive while another thread frees it. A callback may free the
+//! pool that called it: while one runs, its thread drops no reference.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -104,38 +105,68 @@ pub(crate) fn insert<T: Kind>(object: T) -> Result<u64, Fail> {
 
 /// Ends a handle. The object goes when the last call that uses it has ended.
 pub(crate) fn remove<T: Kind>(handle: u64) -> Result<(), Fail> {
-    let object = with_table(|table| {
+    let removed = with_table(|table| {
         let slot = checked_slot::<T>(table, handle)?;
         LIVE[slot].store(0, Ordering::Release);
         FREED.fetch_add(1, Ordering::Release);
-        Ok::<_, Fail>(table.objects[slot].take())
-    })?;
-    drop(object);
-    let _ = CACHE.try_with(|cache| {
-        let _call = cache.enter();
+        Ok(table.objects[slot].take())
     });
-    Ok(())
+    let _ = CACHE.try_with(Cache::sweep_if_due);
+    removed.map(drop)
 }
 
 /// Calls `f` with the object of a handle, which lives until `f` returns.
-#[inline(always)]
 pub(crate) fn with<T: Kind, R>(handle: u64, f: impl FnOnce(&T) -> Result<R, Fail>) -> Result<R, Fail> {
     let mut owned = None;
-    let mut call = None;
-    let found = CACHE.try_with(|cache| {
-        call = Some(cache.enter());
-        cache.find::<T>(handle)
-    });
-    let object: *const Object = match found {
+    let object: *const Object = match CACHE.try_with(|cache| cache.find::<T>(handle)) {
         Ok(object) => object?,
         // The thread is being torn down and keeps nothing any more.
         Err(_) => Arc::as_ptr(owned.insert(look_up::<T>(handle)?)),
     };
-    // SAFETY: a reference to the object is held, by `owned` or by this thread's cache, which drops none before `call` ends.
-    let object = unsafe { &*object };
-    let result = f(T::of(object).ok_or(Fail::Status(status::INVALID_HANDLE))?);
-    drop(call);
-    result
+    // SAFETY: a reference to the object is held, by `owned` or by this thread's cache. The cache drops it in a call of this
+    // thread alone, and none runs before `f` returns but in a callback, in which nothing is dropped.
+    f(T::of(unsafe { &*object }).ok_or(Fail::Status(status::INVALID_HANDLE))?)
+}
+
+/// The pool of a handle that this thread has used lately, if nothing was freed since. Valid until this thread's next call.
+#[inline(always)]
+pub(crate) fn recent_pool(handle: u64) -> Option<*const PoolObject> {
+    RECENT.with(|recent| {
+        let entry = &recent[handle as usize % RECENTS];
+        (entry.handle.get() == handle && entry.freed.get() == FREED.load(Ordering::Acquire)).then(|| entry.pool.get())
+    })
+}
+
+/// Remembers a pool for [`recent_pool`].
+#[cold]
+pub(crate) fn remember_pool(handle: u64, pool: &PoolObject) {
+    let _ = CACHE.try_with(|cache| {
+        // The cache's reference is what keeps it.
+        if cache.keeps(handle) {
+            RECENT.with(|recent| {
+                let entry = &recent[handle as usize % RECENTS];
+                entry.handle.set(handle);
+                entry.freed.set(cache.freed.get());
+                entry.pool.set(pool);
+            });
+        }
+    });
+}
+
+/// A callback under way: in its thread, nothing is dropped until it has returned.
+pub(crate) struct InCallback(());
+
+impl InCallback {
+    pub(crate) fn enter() -> Self {
+        CALLBACKS.set(CALLBACKS.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for InCallback {
+    fn drop(&mut self) {
+        CALLBACKS.set(CALLBACKS.get() - 1);
+    }
 }
 
 /// A reference from the table.
@@ -166,8 +197,6 @@ fn checked_slot<T: Kind>(table: &Table, handle: u64) -> Result<usize, Fail> {
 /// One thread's references.
 struct Cache {
     pages: [OnceCell<Box<[Entry; PAGE]>>; PAGES],
-    /// Calls under way in this thread: callbacks may call again.
-    depth: Cell<u32>,
     /// The frees that this cache has seen.
     freed: Cell<u64>,
     /// References that calls under way may still use.
@@ -181,39 +210,45 @@ struct Entry {
     pointer: Cell<*const Object>,
 }
 
+/// Recent pools of a thread.
+const RECENTS: usize = 8;
+/// A count of frees that is never reached.
+const NEVER: u64 = u64::MAX;
+
+struct Recent {
+    handle: Cell<u64>,
+    /// The frees counted when this was written; [`NEVER`] if nothing was.
+    freed: Cell<u64>,
+    pool: Cell<*const PoolObject>,
+}
+
 thread_local! {
     static CACHE: Cache = const {
         Cache {
             pages: [const { OnceCell::new() }; PAGES],
-            depth: Cell::new(0),
             freed: Cell::new(0),
             set_aside: RefCell::new(Vec::new()),
         }
     };
+    /// Without a destructor: `CACHE` clears it with its own.
+    static RECENT: [Recent; RECENTS] = const {
+        [const { Recent { handle: Cell::new(0), freed: Cell::new(NEVER), pool: Cell::new(std::ptr::null()) } }; RECENTS]
+    };
+    static CALLBACKS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A call under way in this thread.
-struct Call(*const Cell<u32>);
-
-impl Drop for Call {
-    #[inline(always)]
+impl Drop for Cache {
     fn drop(&mut self) {
-        // SAFETY: points into the thread's cache, which outlives every call of the thread.
-        let depth = unsafe { &*self.0 };
-        depth.set(depth.get() - 1);
+        RECENT.with(|recent| recent.iter().for_each(|entry| entry.freed.set(NEVER)));
     }
 }
 
 impl Cache {
-    /// Begins a call; the outermost one first drops what was freed.
-    #[inline(always)]
-    fn enter(&self) -> Call {
-        let depth = self.depth.get();
-        if depth == 0 && self.freed.get() != FREED.load(Ordering::Acquire) {
+    /// Drops what was freed, if anything was.
+    fn sweep_if_due(&self) {
+        if self.freed.get() != FREED.load(Ordering::Acquire) && CALLBACKS.get() == 0 {
             self.sweep();
         }
-        self.depth.set(depth + 1);
-        Call(&raw const self.depth)
     }
 
     #[cold]
@@ -233,8 +268,14 @@ impl Cache {
         drop(dropped);
     }
 
-    #[inline(always)]
+    /// Whether this thread holds a reference for a handle.
+    fn keeps(&self, handle: u64) -> bool {
+        let slot = slot_of(handle) % SLOTS;
+        self.pages[slot / PAGE].get().is_some_and(|page| page[slot % PAGE].handle.get() == handle)
+    }
+
     fn find<T: Kind>(&self, handle: u64) -> Result<*const Object, Fail> {
+        self.sweep_if_due();
         let slot = slot_of(handle) % SLOTS;
         if let Some(page) = self.pages[slot / PAGE].get() {
             let entry = &page[slot % PAGE];
@@ -249,7 +290,6 @@ impl Cache {
     }
 
     #[cold]
-    #[inline(never)]
     fn fill<T: Kind>(&self, handle: u64) -> Result<*const Object, Fail> {
         let object = look_up::<T>(handle)?;
         let pointer = Arc::as_ptr(&object);

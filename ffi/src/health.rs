@@ -75,11 +75,7 @@ pub struct lw_health_record {
 // SAFETY: begins with struct_size; integers only.
 unsafe impl Versioned for lw_health_record {}
 
-fn with<R>(
-    health: lw_health,
-    id: lw_str,
-    f: impl FnOnce(&HealthTracker<String>, &String) -> R,
-) -> Result<R, Fail> {
+fn with<R>(health: lw_health, id: lw_str, f: impl FnOnce(&HealthTracker<String>, &String) -> R) -> Result<R, Fail> {
     // SAFETY: as the caller of every function here promises.
     let id = unsafe { id.text()? }.to_owned();
     handle::with(health, |h: &Health| Ok(f(&h.0, &id)))

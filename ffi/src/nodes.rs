@@ -44,9 +44,8 @@ impl lw_node_spec {
     /// All that it points to is readable.
     unsafe fn read(&self) -> Result<NodeSpec, Fail> {
         // SAFETY: as the caller promises.
-        let (id, address, name, labels) = unsafe {
-            (self.id.text()?, self.address.text()?, self.name.text()?, array(self.labels, self.labels_len)?)
-        };
+        let (id, address, name, labels) =
+            unsafe { (self.id.text()?, self.address.text()?, self.name.text()?, array(self.labels, self.labels_len)?) };
         let mut read = BTreeMap::new();
         for label in labels {
             // SAFETY: as the caller promises.

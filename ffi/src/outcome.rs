@@ -53,7 +53,6 @@ pub struct lw_outcome {
 unsafe impl Versioned for lw_outcome {}
 
 impl lw_outcome {
-    #[inline]
     fn report(&self) -> Result<Report, Fail> {
         let report = match (self.kind, self.failure) {
             (LW_OUTCOME_SUCCESS, 0) => Report::success(),
@@ -71,14 +70,30 @@ impl lw_outcome {
             (LW_OUTCOME_CANCELLED, 0) => Report::cancelled(),
             _ => return Err(Fail::Status(INVALID_ARGUMENT)),
         };
-        let given = |ns: u64| (ns != 0).then_some(ns);
-        Ok(Report { latency_ns: given(self.latency_ns), now_ns: given(self.now_ns), ..report })
+        Ok(Report { latency_ns: known(self.latency_ns), now_ns: known(self.now_ns), ..report })
     }
+}
+
+/// The report of a success, if the outcome is one: the usual case, at the price of a look.
+///
+/// # Safety
+/// `outcome` is NULL or points to a struct of its `struct_size`.
+#[inline(always)]
+pub(crate) unsafe fn success(outcome: *const lw_outcome) -> Option<Report> {
+    // SAFETY: as the caller promises; only read if it is of this size.
+    let given = unsafe { if sized::is_current(outcome) { &*outcome } else { return None } };
+    let success = given.kind == LW_OUTCOME_SUCCESS && given.failure == 0;
+    success.then(|| Report { latency_ns: known(given.latency_ns), now_ns: known(given.now_ns), ..Report::success() })
+}
+
+/// 0 is a time that was not given.
+#[inline(always)]
+fn known(ns: u64) -> Option<u64> {
+    (ns != 0).then_some(ns)
 }
 
 /// # Safety
 /// As [`sized::input`].
-#[inline(always)]
 pub(crate) unsafe fn read(outcome: *const lw_outcome) -> Result<Report, Fail> {
     let mut copy = MaybeUninit::uninit();
     // SAFETY: as the caller promises.

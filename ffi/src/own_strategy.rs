@@ -10,7 +10,7 @@ use loadwise::{PoolNode, SelectionContext, Strategy};
 use crate::candidate::{Scope, lw_candidate};
 use crate::error::Fail;
 use crate::guard::guard;
-use crate::handle;
+use crate::handle::{self, InCallback};
 use crate::pool::{PoolObject, lw_pool};
 use crate::status::{NULL_ARGUMENT, lw_status};
 use crate::strategy;
@@ -36,7 +36,7 @@ pub type lw_strategy_fn = Option<
 /// Told that a `user_data` is not used any more. Runs in whichever thread used it last.
 pub type lw_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-struct OwnStrategy {
+pub(crate) struct OwnStrategy {
     choose: unsafe extern "C" fn(*const *const lw_candidate, usize, lw_str, *mut c_void) -> i64,
     user_data: *mut c_void,
     drop: lw_drop_fn,
@@ -52,6 +52,7 @@ unsafe impl Sync for OwnStrategy {}
 impl Drop for OwnStrategy {
     fn drop(&mut self) {
         if let (true, Some(drop)) = (*self.accepted.get_mut(), self.drop) {
+            let _callback = InCallback::enter();
             // SAFETY: the caller's function, once, with the caller's pointer.
             unsafe { drop(self.user_data) };
         }
@@ -94,8 +95,9 @@ impl Strategy<PoolNode> for OwnStrategy {
         let shown: Vec<lw_candidate> = eligible.iter().map(|&i| lw_candidate::of_own(&candidates[i])).collect();
         let pointers: Vec<*const lw_candidate> = shown.iter().map(std::ptr::from_ref).collect();
         // SAFETY: the caller's function, with what it asked for.
-        let choice =
-            Scope::show(&shown, || unsafe { (self.choose)(pointers.as_ptr(), pointers.len(), KEY.get(), self.user_data) });
+        let choice = Scope::show(&shown, || unsafe {
+            (self.choose)(pointers.as_ptr(), pointers.len(), KEY.get(), self.user_data)
+        });
         match choice {
             LW_CHOOSE_NOBODY => None,
             // An index that is none is how the core is told of a failure.
@@ -133,8 +135,12 @@ pub unsafe extern "C" fn lw_pool_set_own_strategy(
             let result = p.pool.set_own_strategy(own.clone(), chain);
             if result.is_err() {
                 own.accepted.store(false, Ordering::Release);
+                return Ok(result?);
             }
-            Ok(result?)
+            // The one before is dropped here, not within the core's locks: its `drop` may call the library.
+            let before = p.own_strategy.lock().map(|mut own_strategy| own_strategy.replace(own));
+            std::mem::drop(before);
+            Ok(())
         })
     })
 }

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use loadwise::{NoNode, NodeRef, Request, Ticket};
+use loadwise::{NoNode, NodeRef, Pool, Request, Ticket};
 
 use crate::error::Fail;
-use crate::guard::guard;
+use crate::guard::{guard_status, status_of};
 use crate::handle;
 use crate::outcome::{self, lw_outcome};
 use crate::own_strategy::with_key;
 use crate::pool::{PoolObject, lw_pool};
 use crate::request::{self, lw_request};
 use crate::sized::{self, Versioned};
-use crate::status::{CLOSED, STALE_TICKET, lw_status};
+use crate::status::{CLOSED, OK, STALE_TICKET, lw_status};
 
 /// A predicate or an own strategy failed on the way; its candidates were left out.
 pub const LW_PICK_CALLBACK_FAILED: u32 = 1;
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn lw_pool_pick(pool: lw_pool, request: *const lw_request,
     // SAFETY: as the caller promises.
     unsafe {
         decide(pool, request, pick, |p, request| {
-            let lease = p.pool.acquire(request)?;
+            let lease = p.acquire(request)?;
             Ok((lease.ticket.as_u64(), lease.node, lease.callback_failed))
         })
     }
@@ -70,47 +70,91 @@ pub unsafe extern "C" fn lw_pool_pick(pool: lw_pool, request: *const lw_request,
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lw_pool_choose(pool: lw_pool, request: *const lw_request, pick: *mut lw_pick) -> lw_status {
     // SAFETY: as the caller promises.
-    unsafe { decide(pool, request, pick, |p, request| Ok((0, p.pool.choose(request)?, false))) }
+    unsafe { decide(pool, request, pick, |p, request| Ok((0, p.choose(request)?, false))) }
 }
 
-/// One decision, by `decision`: its ticket, its node, and whether a callback failed.
+/// A ticket, a node, and whether a callback failed.
+type Decided = Result<(u64, NodeRef, bool), NoNode>;
+
+/// One decision, by `decision`. The usual way first: a pool that this thread has used lately, and a request without lists
+/// and callbacks.
 #[inline(always)]
 unsafe fn decide(
     pool: lw_pool,
     request: *const lw_request,
     pick: *mut lw_pick,
-    decision: impl Fn(&PoolObject, &Request<'_>) -> Result<(u64, NodeRef, bool), NoNode>,
+    decision: impl Fn(&Pool, &Request<'_>) -> Decided + Copy,
 ) -> lw_status {
-    guard(|| {
+    guard_status(|| {
+        let recent = handle::recent_pool(pool);
+        // SAFETY: as the caller promises, here and below.
+        if let (Some(p), Some(plain), true) = unsafe { (recent, request::plain(request), sized::is_current(pick)) } {
+            // SAFETY: the thread's reference keeps it, and no call of this thread is made meanwhile but from a callback.
+            let p = unsafe { &*p };
+            if !p.has_own_strategy.load(Ordering::Relaxed) {
+                return match decision(&p.pool, &plain) {
+                    Ok(decided) => {
+                        // SAFETY: it is of this size.
+                        unsafe { pick.write(described(&p.pool, pool, decided)) };
+                        OK
+                    }
+                    Err(no_node) => status_of(Err(no_node.into())),
+                };
+            }
+        }
         // SAFETY: as the caller promises.
-        let out = unsafe { sized::output(pick)? };
-        handle::with(pool, |p: &PoolObject| {
-            // SAFETY: as the caller promises.
-            let picked = unsafe {
-                request::with(request, |request, failed| {
-                    // Relaxed: a callback that was just set may miss the key of a pick that is under way.
-                    let decided = if p.has_own_strategy.load(Ordering::Relaxed) {
-                        with_key(request.key, || decision(p, request))
-                    } else {
-                        decision(p, request)
-                    };
-                    let (ticket, node, callback_failed) = decided
-                        .map_err(|n| NoNode { callback_failed: n.callback_failed | failed.get(), ..n })?;
-                    Ok(lw_pick {
-                        struct_size: size_of::<lw_pick>() as u32,
-                        flags: flags(callback_failed | failed.get()),
-                        pool,
-                        ticket,
-                        node: node.index,
-                        generation: node.generation,
-                        user_data: p.pool.user_data_of(node),
-                    })
-                })?
-            };
-            out.write(picked);
-            Ok(())
-        })
+        unsafe { decide_any(pool, request, pick, decision) }
     })
+}
+
+#[inline(never)]
+unsafe fn decide_any(
+    pool: lw_pool,
+    request: *const lw_request,
+    pick: *mut lw_pick,
+    decision: impl Fn(&Pool, &Request<'_>) -> Decided + Copy,
+) -> lw_status {
+    // SAFETY: as the caller promises.
+    let out = match unsafe { sized::output(pick) } {
+        Ok(out) => out,
+        Err(fail) => return status_of(Err(fail)),
+    };
+    status_of(handle::with(pool, |p: &PoolObject| {
+        handle::remember_pool(pool, p);
+        // SAFETY: as the caller promises.
+        let picked = unsafe {
+            request::with(request, |request, failed| {
+                // Relaxed: a callback that was just set may miss the key of a pick that is under way.
+                let decided = if p.has_own_strategy.load(Ordering::Relaxed) {
+                    with_key(request.key, || decision(&p.pool, request))
+                } else {
+                    decision(&p.pool, request)
+                };
+                match decided {
+                    Ok((ticket, node, f)) => Ok(described(&p.pool, pool, (ticket, node, f | failed.get()))),
+                    Err(no_node) => {
+                        let callback_failed = no_node.callback_failed | failed.get();
+                        Err(NoNode { callback_failed, ..no_node }.into())
+                    }
+                }
+            })?
+        };
+        out.write(picked);
+        Ok(())
+    }))
+}
+
+#[inline(always)]
+fn described(pool: &Pool, handle: lw_pool, (ticket, node, callback_failed): (u64, NodeRef, bool)) -> lw_pick {
+    lw_pick {
+        struct_size: size_of::<lw_pick>() as u32,
+        flags: flags(callback_failed),
+        pool: handle,
+        ticket,
+        node: node.index,
+        generation: node.generation,
+        user_data: pool.user_data_of(node),
+    }
 }
 
 /// Ends a pick: in flight falls, and the outcome is learned from. Once only, from any thread of the process that picked.
@@ -122,12 +166,21 @@ unsafe fn decide(
 /// `pick` and `outcome` point to structs of their `struct_size`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lw_pick_finish(pick: *const lw_pick, outcome: *const lw_outcome) -> lw_status {
-    guard(|| {
+    guard_status(|| {
+        // SAFETY: as the caller promises, here and below.
+        if unsafe { sized::is_current(pick) } {
+            // SAFETY: it is of this size.
+            let pick = unsafe { &*pick };
+            // SAFETY: as the caller promises.
+            return unsafe { release(pick.pool, pick.ticket, outcome) };
+        }
         let mut copy = std::mem::MaybeUninit::uninit();
         // SAFETY: as the caller promises.
-        let pick = unsafe { sized::input(pick, &mut copy)? };
-        // SAFETY: as the caller promises.
-        unsafe { release(pick.pool, pick.ticket, outcome) }
+        match unsafe { sized::input(pick, &mut copy) } {
+            // SAFETY: as the caller promises.
+            Ok(pick) => unsafe { release_any(pick.pool, pick.ticket, outcome) },
+            Err(fail) => status_of(Err(fail)),
+        }
     })
 }
 
@@ -138,15 +191,34 @@ pub unsafe extern "C" fn lw_pick_finish(pick: *const lw_pick, outcome: *const lw
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lw_pool_release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_status {
     // SAFETY: as the caller promises.
-    guard(|| unsafe { release(pool, ticket, outcome) })
+    guard_status(|| unsafe { release(pool, ticket, outcome) })
 }
 
+/// The usual way first: a pool that this thread has used lately, and a success.
 #[inline(always)]
-unsafe fn release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> Result<(), Fail> {
+unsafe fn release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_status {
     // SAFETY: as the caller promises.
-    let report = unsafe { outcome::read(outcome)? };
-    let released = handle::with(pool, |p: &PoolObject| Ok(p.pool.release(Ticket::from_u64(ticket), report)?));
-    released.map_err(void_if_closed)
+    if let (Some(p), Some(success)) = unsafe { (handle::recent_pool(pool), outcome::success(outcome)) } {
+        // SAFETY: the thread's reference keeps it, and no call of this thread is made meanwhile.
+        return match unsafe { &*p }.pool.release(Ticket::from_u64(ticket), success) {
+            Ok(()) => OK,
+            Err(error) => status_of(Err(error.into())),
+        };
+    }
+    // SAFETY: as the caller promises.
+    unsafe { release_any(pool, ticket, outcome) }
+}
+
+#[inline(never)]
+unsafe fn release_any(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_status {
+    // SAFETY: as the caller promises.
+    let released = unsafe { outcome::read(outcome) }.and_then(|report| {
+        handle::with(pool, |p: &PoolObject| {
+            handle::remember_pool(pool, p);
+            Ok(p.pool.release(Ticket::from_u64(ticket), report)?)
+        })
+    });
+    status_of(released.map_err(void_if_closed))
 }
 
 /// A ticket is void after its pool is freed.

@@ -2,12 +2,14 @@
 
 use std::ffi::c_char;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use loadwise::{Pool, config::PoolConfig};
 
 use crate::error::Fail;
 use crate::guard::guard;
 use crate::handle::{self, Kind, Object};
+use crate::own_strategy::OwnStrategy;
 use crate::sized::present;
 use crate::status::lw_status;
 use crate::text::{array, put};
@@ -19,6 +21,8 @@ pub(crate) struct PoolObject {
     pub(crate) pool: Pool,
     /// Whether a callback may want to know the request's key.
     pub(crate) has_own_strategy: AtomicBool,
+    /// A second reference to the own strategy in charge.
+    pub(crate) own_strategy: Mutex<Option<Arc<OwnStrategy>>>,
 }
 
 impl Kind for PoolObject {
@@ -52,7 +56,11 @@ pub unsafe extern "C" fn lw_pool_new(config: *const c_char, len: usize, pool: *m
         // SAFETY: as the caller promises.
         let config = PoolConfig::from_bytes(unsafe { array(config.cast::<u8>(), len)? })?;
         let made = Pool::builder().config(config).build()?;
-        let handle = handle::insert(PoolObject { pool: made, has_own_strategy: AtomicBool::new(false) })?;
+        let handle = handle::insert(PoolObject {
+            pool: made,
+            has_own_strategy: AtomicBool::new(false),
+            own_strategy: Mutex::default(),
+        })?;
         // SAFETY: as the caller promises.
         unsafe { put(pool, handle) };
         Ok(())

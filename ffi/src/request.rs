@@ -104,6 +104,33 @@ impl<T> Few<T> {
     }
 }
 
+/// The request, if it has neither lists nor callbacks, and nothing is wrong with it.
+///
+/// # Safety
+/// `request` is NULL or points to a struct of its `struct_size`, and its key is readable.
+#[inline(always)]
+pub(crate) unsafe fn plain<'a>(request: *const lw_request) -> Option<Request<'a>> {
+    let mut plain = Request::new();
+    if request.is_null() {
+        return Some(plain);
+    }
+    // SAFETY: as the caller promises; only read if it is of this size.
+    let given = unsafe { if sized::is_current(request) { &*request } else { return None } };
+    let lists = given.exclude_len | given.exclude_nodes_len | given.require_len;
+    if lists != 0 || given.predicate.is_some() || given.health_mask > 0xF || given.key.len > isize::MAX as usize {
+        return None;
+    }
+    if !given.key.data.is_null() {
+        // SAFETY: not NULL, not larger than an object may be, and as the caller promises.
+        plain.key = Some(unsafe { std::slice::from_raw_parts(given.key.data.cast(), given.key.len) });
+    } else if given.key.len != 0 {
+        return None;
+    }
+    plain.health_mask = given.health_mask as u8;
+    plain.now_ns = (given.now_ns != 0).then_some(given.now_ns);
+    Some(plain)
+}
+
 /// Calls `f` with the request, and with whether a callback has failed.
 ///
 /// # Safety
@@ -146,7 +173,9 @@ pub(crate) unsafe fn with<R>(
     unsafe {
         request.exclude = exclude.fill(array(given.exclude, given.exclude_len)?, |id: &lw_str| id.text())?;
         request.exclude_nodes = exclude_nodes
-            .fill(array(given.exclude_nodes, given.exclude_nodes_len)?, |node: &lw_node_ref| Ok(NodeRef::from(*node)))?;
+            .fill(array(given.exclude_nodes, given.exclude_nodes_len)?, |node: &lw_node_ref| {
+                Ok(NodeRef::from(*node))
+            })?;
         request.require = require.fill(array(given.require, given.require_len)?, |label: &lw_label| {
             Ok((label.key.text()?, label.value.text()?))
         })?;

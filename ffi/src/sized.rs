@@ -33,15 +33,22 @@ pub(crate) fn present<T>(pointer: *const T) -> Result<(), Fail> {
     Ok(())
 }
 
+/// Whether a struct is there, and of the size that this version knows: the usual case, at the price of a look.
+///
+/// # Safety
+/// `pointer` is NULL or points to a struct.
+#[inline(always)]
+pub(crate) unsafe fn is_current<T: Versioned>(pointer: *const T) -> bool {
+    // SAFETY: every struct begins with its size.
+    !pointer.is_null() && pointer.is_aligned() && unsafe { pointer.cast::<u32>().read() } as usize == size_of::<T>()
+}
+
 /// The struct that the caller gave, or a copy of it in `copy`.
 ///
 /// # Safety
 /// `pointer` is NULL or points to `struct_size` readable bytes that nobody writes during the call.
 #[inline(always)]
-pub(crate) unsafe fn input<'a, T: Versioned>(
-    pointer: *const T,
-    copy: &'a mut MaybeUninit<T>,
-) -> Result<&'a T, Fail> {
+pub(crate) unsafe fn input<T: Versioned>(pointer: *const T, copy: &mut MaybeUninit<T>) -> Result<&T, Fail> {
     present(pointer)?;
     // SAFETY: every struct begins with its size.
     let size = unsafe { pointer.cast::<u32>().read() } as usize;

@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn every_way_to_write_a_strategy_is_read() {
         let names = |text: &str| parse(text).map(|chain| chain.iter().map(|s| s.kind.name()).collect::<Vec<_>>());
-        for text in ["maglev", "{name: maglev}", "{\"name\": \"maglev\"}", "name: maglev\nbounded_load: 1.5", "- maglev"] {
+        for text in
+            ["maglev", "{name: maglev}", "{\"name\": \"maglev\"}", "name: maglev\nbounded_load: 1.5", "- maglev"]
+        {
             assert_eq!(names(text).unwrap(), ["maglev"], "{text}");
         }
         assert_eq!(names("[maglev, round_robin]").unwrap(), ["maglev", "round_robin"]);

@@ -279,6 +279,37 @@ static void what_an_own_strategy_holds_is_dropped_once(void)
     CHECK(refused.dropped == 0);
 }
 
+static void pick_and_free(void *user_data)
+{
+    struct own *own = user_data;
+    lw_pool pool = (lw_pool)own->answer;
+    lw_pick pick = LW_PICK_INIT;
+    own->dropped++;
+    /* Replaced: the pool is there, with its next strategy. Freed: it is not. */
+    lw_status status = lw_pool_pick(pool, NULL, &pick);
+    CHECK(status == LW_OK || status == LW_ERR_CLOSED);
+    if (status == LW_OK)
+        OK(lw_pick_finish(&pick, &SUCCESS));
+    lw_pool_free(pool);
+}
+
+static void what_is_dropped_may_call_the_library(void)
+{
+    lw_pool pool = pool_of(THREE);
+    struct own first = {(int64_t)pool, 0, 0, 0, ""}, second = {0, 0, 0, 0, ""};
+    OK(lw_pool_set_own_strategy(pool, choose, &first, pick_and_free, str("p2c")));
+    OK(lw_pool_set_own_strategy(pool, choose, &second, drop, str("p2c")));
+    CHECK(first.dropped == 1);
+    STATUS(LW_ERR_CLOSED, lw_pool_free(pool));
+    CHECK(second.dropped == 1);
+
+    pool = pool_of(THREE);
+    struct own last = {(int64_t)pool, 0, 0, 0, ""};
+    OK(lw_pool_set_own_strategy(pool, choose, &last, pick_and_free, str("p2c")));
+    OK(lw_pool_free(pool));
+    CHECK(last.dropped == 1);
+}
+
 int main(void)
 {
     RUN(a_predicate_has_the_last_word);
@@ -289,5 +320,6 @@ int main(void)
     RUN(an_own_strategy_chooses);
     RUN(without_a_fallback_a_failure_finds_nobody);
     RUN(what_an_own_strategy_holds_is_dropped_once);
+    RUN(what_is_dropped_may_call_the_library);
     return tests_failed != 0;
 }

@@ -1,0 +1,111 @@
+/* Picking and finishing allocate nothing: every malloc of the process goes through here and is counted. */
+#include "check.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+static atomic_long allocations;
+
+void *malloc(size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_realloc(memory, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    *memory = __libc_memalign(alignment, size);
+    return *memory ? 0 : 12;
+}
+
+static const lw_outcome SUCCESS = {sizeof(lw_outcome), LW_OUTCOME_SUCCESS, 0, 0, 1000, 0, 0};
+static const lw_outcome FAILURE = {sizeof(lw_outcome), LW_OUTCOME_FAILURE, LW_FAILURE_RESET, 0, 1000, 0, 0};
+
+static int32_t take(const lw_candidate *candidate, void *data)
+{
+    lw_node_status status = LW_NODE_STATUS_INIT;
+    char id[256];
+    (void)data;
+    return lw_candidate_status(candidate, &status) == LW_OK && lw_candidate_id(candidate, id, sizeof id, NULL) == LW_OK;
+}
+
+static void pick_in_every_way(lw_pool pool)
+{
+    lw_pick pick = LW_PICK_INIT;
+    lw_str excluded[2] = {str("a"), str("b")};
+    lw_label label = {str("region"), str("eu")};
+    lw_request plain = LW_REQUEST_INIT, listed = LW_REQUEST_INIT, nobody = LW_REQUEST_INIT;
+    plain.key = str("user-17");
+    listed.exclude = excluded;
+    listed.exclude_len = 2;
+    listed.require = &label;
+    listed.require_len = 1;
+    listed.predicate = take;
+    nobody.exclude = excluded;
+    nobody.exclude_len = 2;
+    nobody.require = &label;
+    nobody.require_len = 1;
+    nobody.health_mask = LW_HEALTH_UNHEALTHY;
+    for (int i = 0; i < 300; i++) {
+        char address[256];
+        OK(lw_pool_pick(pool, i % 2 ? &plain : NULL, &pick));
+        OK(lw_node_address(pool, pick.node, pick.generation, address, sizeof address, NULL));
+        OK(lw_pick_finish(&pick, i % 50 ? &SUCCESS : &FAILURE));
+        STATUS(LW_ERR_STALE_TICKET, lw_pick_finish(&pick, &SUCCESS));
+        OK(lw_pool_pick(pool, &listed, &pick));
+        OK(lw_pool_release(pool, pick.ticket, &SUCCESS));
+        STATUS(LW_NO_NODE_UNHEALTHY, lw_pool_pick(pool, &nobody, &pick));
+        OK(lw_pool_choose(pool, &plain, &pick));
+    }
+}
+
+static void picking_allocates_nothing(void)
+{
+    const char *strategies[] = {"p2c", "round_robin", "weighted_round_robin", "random", "weighted_random", "least_load",
+                                "least_request", "peak_ewma", "ring_hash", "maglev", "rendezvous", "most_available",
+                                "[{name: maglev, bounded_load: 1.25}, round_robin]"};
+    lw_pool pool = pool_of("nodes: [a, b, {id: c, labels: {region: eu}}, {id: d, labels: {region: eu}}]");
+    long before = atomic_load(&allocations);
+    CHECK(before > 0);
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++) {
+        OK(lw_pool_set_strategy(pool, str(strategies[i])));
+        /* The first picks of a thread make its memory of the pool. */
+        pick_in_every_way(pool);
+        before = atomic_load(&allocations);
+        pick_in_every_way(pool);
+        if (atomic_load(&allocations) != before)
+            printf("# %s: %ld allocations\n", strategies[i], atomic_load(&allocations) - before);
+        CHECK(atomic_load(&allocations) == before);
+    }
+    OK(lw_pool_free(pool));
+}
+
+int main(void)
+{
+    RUN(picking_allocates_nothing);
+    return tests_failed != 0;
+}
