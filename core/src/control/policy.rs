@@ -31,7 +31,11 @@ impl Pool {
         self.apply_strategy(chain, Some(own))
     }
 
-    fn apply_strategy(&self, chain: Vec<StrategyConfig>, own: Option<Arc<dyn Strategy<PoolNode>>>) -> Result<(), Error> {
+    fn apply_strategy(
+        &self,
+        chain: Vec<StrategyConfig>,
+        own: Option<Arc<dyn Strategy<PoolNode>>>,
+    ) -> Result<(), Error> {
         validate_chain(&chain, &self.memory.layout.limits, "strategy")?;
         if chain.iter().any(|s| s.kind == StrategyKind::Custom) && own.is_none() && !self.own_strategy.is_set() {
             return Err(

@@ -7,7 +7,7 @@ use super::view::PlanView;
 use super::{alias, ids, ketama, maglev, ring, schedule};
 use crate::state::layout::{SCHEDULE_MAX, STEPS_MAX, plan_word};
 use crate::sync::{AtomicU64, Ordering};
-use crate::vocabulary::hash::hash_with_seed;
+use crate::vocabulary::hash::{hash_with_seed, key_hash};
 
 /// A member as the builder sees it.
 #[derive(Debug, Clone)]
@@ -217,7 +217,18 @@ impl Builder<'_> {
     fn ring(&self) {
         let nginx = self.has(&[Rule::RingHashNginx]);
         let hashed = self.hashed();
-        let stamp = self.hash_stamp(&hashed, if nginx { 4 } else { 5 });
+        let servers: Vec<(u16, String, u32)> = (self.draft.members.iter().filter(|m| nginx && m.weight > 0))
+            .map(|m| (m.index, (self.draft.address)(usize::from(m.index)), m.weight))
+            .collect();
+        let stamp = if nginx {
+            // Its points are those of the addresses, which change without the ids.
+            let words = servers.iter().flat_map(|(node, address, weight)| {
+                [u64::from(*node), key_hash(address.as_bytes()), u64::from(*weight)]
+            });
+            stamp(words, 4)
+        } else {
+            self.hash_stamp(&hashed, 5)
+        };
         let (len, _) = self.current.ring();
         let entries = (self.current.0.ring(), self.idle.0.ring(), len);
         let buckets =
@@ -226,10 +237,7 @@ impl Builder<'_> {
             return;
         }
         let built = if nginx {
-            let servers = self.draft.members.iter().filter(|m| m.weight > 0);
-            let addresses: Vec<(u16, String, u32)> =
-                servers.map(|m| (m.index, (self.draft.address)(usize::from(m.index)), m.weight)).collect();
-            ketama::build(addresses.iter().map(|(node, address, weight)| (*node, address.as_str(), *weight)))
+            ketama::build(servers.iter().map(|(node, address, weight)| (*node, address.as_str(), *weight)))
         } else {
             // Whatever the published ring was derived from: what of it fits is taken over.
             let old: Vec<u64> = self.current.0.ring().iter().take(len).map(|e| e.load(Ordering::Acquire)).collect();
