@@ -4,13 +4,7 @@ export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy' | 'recovering';
 export type FailureKind = 'connect' | 'timeout' | 'reset' | 'server_error' | 'other';
 
 export type NoNodeReason =
-  | 'empty'
-  | 'all_excluded'
-  | 'no_match'
-  | 'unhealthy'
-  | 'draining'
-  | 'saturated'
-  | 'rate_limited';
+  'empty' | 'all_excluded' | 'no_match' | 'unhealthy' | 'draining' | 'saturated' | 'rate_limited';
 
 export type StrategyName =
   | 'round_robin'
@@ -195,10 +189,7 @@ export class Pick implements Disposable {
 }
 
 /** A strategy of one's own: the index of one of the candidates, or null for none. */
-export type OwnStrategy = (
-  candidates: Candidate[],
-  key: string | Uint8Array | undefined,
-) => number | null | undefined;
+export type OwnStrategy = (candidates: Candidate[], key: string | Uint8Array | undefined) => number | null | undefined;
 
 /** Nodes under one policy: pick, use, finish. A pool belongs to its thread and process. */
 export class Pool implements Disposable {

@@ -41,14 +41,22 @@ function figures() {
     all.push(
       ['acquire + release', n, () => release(acquire())],
       ['pick + success', n, () => pool.pick().success()],
-      ['pick + success with latency, address read', n, () => {
-        const pick = pool.pick();
-        return pick.address.length + pick.success({ latencyMs: 1.5 });
-      }],
-      ['pick + success by key, ring_hash, address read', n, () => {
-        const pick = keyed.pick(request());
-        return pick.address.length + pick.success();
-      }],
+      [
+        'pick + success with latency, address read',
+        n,
+        () => {
+          const pick = pool.pick();
+          return pick.address.length + pick.success({ latencyMs: 1.5 });
+        },
+      ],
+      [
+        'pick + success by key, ring_hash, address read',
+        n,
+        () => {
+          const pick = keyed.pick(request());
+          return pick.address.length + pick.success();
+        },
+      ],
       ['Math.random', n, () => nodes[Math.floor(Math.random() * n)]],
       ['hashring get', n, () => ring.get(request().key)],
       ['undici BalancedPool, choice only', n, choice],
@@ -59,7 +67,10 @@ function figures() {
 
 /** A loop of its own for each figure, so that none is optimized for another's sake. */
 function loop(call) {
-  return new Function('call', 'calls', 'let last; for (let i = 0; i < calls; i++) last = call(); return last;').bind(null, call);
+  return new Function('call', 'calls', 'let last; for (let i = 0; i < calls; i++) last = call(); return last;').bind(
+    null,
+    call,
+  );
 }
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];

@@ -66,9 +66,7 @@ class Pick {
 
   #finish(outcome, kind, details, retryAfterMs) {
     const { number } = this.#handle;
-    return this.#ended(
-      finish(number, this.ticket, outcome, kind, details?.latencyMs, retryAfterMs, details?.nowNs),
-    );
+    return this.#ended(finish(number, this.ticket, outcome, kind, details?.latencyMs, retryAfterMs, details?.nowNs));
   }
 
   #ended(first) {

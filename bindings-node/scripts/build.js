@@ -8,12 +8,13 @@ const { join } = require('node:path');
 const { addonFile } = require('./platform.js');
 
 const folder = join(__dirname, '..');
-const argv = ['build', '--release', '--locked', '--package', 'loadwise-node', '--config', 'profile.release.strip="debuginfo"'];
-const messages = execFileSync(
-  'cargo',
-  [...argv, '--message-format', 'json-render-diagnostics'],
-  { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] },
-);
+const argv = ['build', '--release', '--locked', '--package', 'loadwise-node'];
+const messages = execFileSync('cargo', [...argv, '--message-format', 'json-render-diagnostics'], {
+  cwd: folder,
+  encoding: 'utf8',
+  maxBuffer: 1 << 28,
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
 const built = messages
   .split('\n')
   .filter((line) => line.startsWith('{'))

@@ -42,17 +42,36 @@ test('ids: duplicate, empty, over-long, with control characters', () => {
   const pool = new Pool({ nodes: ['a'] });
   refused(() => pool.setNodes(['b', 'b']));
   refused(() => pool.register('x'.repeat(256)));
-  assert.deepEqual(pool.nodes().map(({ id }) => id), ['a']);
+  assert.deepEqual(
+    pool.nodes().map(({ id }) => id),
+    ['a'],
+  );
 });
 
 test('weights: too large a sum, all 0, no integers', () => {
   const huge = 2 ** 32 - 1;
-  const overflow = { nodes: [{ id: 'a', weight: huge }, { id: 'b', weight: 1 }] };
+  const overflow = {
+    nodes: [
+      { id: 'a', weight: huge },
+      { id: 'b', weight: 1 },
+    ],
+  };
   assert.equal(refused(() => new Pool(overflow), 'nodes[1].weight').code, 'ERR_LOADWISE_LIMIT');
   const pool = new Pool({ nodes: [{ id: 'a', weight: huge }] });
   assert.ok(thrown(() => pool.register('b')) instanceof ConfigError);
-  pool.setNodes([{ id: 'a', weight: 0 }, { id: 'b', weight: 0 }]);
-  for (const strategy of ['p2c', 'round_robin', 'weighted_round_robin', 'random', 'maglev', 'ring_hash', 'least_load']) {
+  pool.setNodes([
+    { id: 'a', weight: 0 },
+    { id: 'b', weight: 0 },
+  ]);
+  for (const strategy of [
+    'p2c',
+    'round_robin',
+    'weighted_round_robin',
+    'random',
+    'maglev',
+    'ring_hash',
+    'least_load',
+  ]) {
     pool.setStrategy(strategy);
     assert.equal(thrown(() => pool.pick({ key: 'k' })).reason, 'draining', strategy);
   }
@@ -108,7 +127,7 @@ test('what is no configuration', () => {
   refused(() => new Pool({ nodes: new Set(['a']) }), 'nodes', /plain object/);
   refused(() => new Pool({ nodes: [{ id: 'a', labels: new Map([['region', 'eu']]) }] }), 'nodes[0].labels', /class/);
   refused(() => new Pool({ nodes: 'a' }), 'nodes');
-  refused(() => new Pool({ nodes: [, 'a'] }), 'nodes[0]'); // eslint-disable-line no-sparse-arrays
+  refused(() => new Pool({ nodes: [, 'a'] }), 'nodes[0]');
   refused(() => new Pool({ nodes: [8080] }), 'nodes[0]');
   const cycle = {};
   cycle.nodes = [cycle];
@@ -126,7 +145,15 @@ test('an object of another realm is as good', () => {
 
 test('everything excluded', () => {
   const pool = new Pool({ nodes: ['a', 'b'] });
-  for (const strategy of ['p2c', 'round_robin', 'weighted_round_robin', 'random', 'maglev', 'rendezvous', 'least_load']) {
+  for (const strategy of [
+    'p2c',
+    'round_robin',
+    'weighted_round_robin',
+    'random',
+    'maglev',
+    'rendezvous',
+    'least_load',
+  ]) {
     pool.setStrategy(strategy);
     assert.equal(thrown(() => pool.pick({ exclude: ['b', 'a', 'b'], key: 'k' })).reason, 'all_excluded', strategy);
   }
@@ -138,7 +165,17 @@ test('keys', () => {
   for (const key of ['', new Uint8Array(0), 'x'.repeat(1 << 20), new Uint8Array(1 << 20)]) {
     assert.ok(pool.pick({ key }).success());
   }
-  for (const key of [5, 5n, null, true, {}, [], new Uint16Array(2), new ArrayBuffer(2), new DataView(new ArrayBuffer(2))]) {
+  for (const key of [
+    5,
+    5n,
+    null,
+    true,
+    {},
+    [],
+    new Uint16Array(2),
+    new ArrayBuffer(2),
+    new DataView(new ArrayBuffer(2)),
+  ]) {
     refused(() => pool.pick({ key }), 'key', /string or a Uint8Array/);
     refused(() => pool.acquire({ key }), 'key');
   }

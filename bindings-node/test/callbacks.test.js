@@ -164,7 +164,18 @@ test('one that finds nobody gives way to its fallback', () => {
 test('one that throws, or answers what cannot be, is contained', () => {
   const pool = new Pool({ nodes: ['a', 'b'] });
   const bad = new Error('bad');
-  const answers = [() => { throw bad; }, () => 2, () => -1, () => 0.5, () => NaN, () => 'a', () => 2 ** 40, () => ({})];
+  const answers = [
+    () => {
+      throw bad;
+    },
+    () => 2,
+    () => -1,
+    () => 0.5,
+    () => NaN,
+    () => 'a',
+    () => 2 ** 40,
+    () => ({}),
+  ];
   for (const answer of answers) {
     pool.setOwnStrategy(answer, 'random');
     const pick = pool.pick();

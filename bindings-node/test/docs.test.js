@@ -52,7 +52,10 @@ after(() => {
 /** The text with the addresses of our servers, as a file. */
 function written(name, text) {
   const path = join(stage, name);
-  writeFileSync(path, text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${servers[i - 1].address().port}`));
+  writeFileSync(
+    path,
+    text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${servers[i - 1].address().port}`),
+  );
   return path;
 }
 
@@ -70,7 +73,10 @@ async function ran(path) {
 }
 
 test('the page has its programs', () => {
-  assert.deepEqual(programs.map(({ name }) => name), ['router.mjs', 'workers.mjs', 'cluster.mjs']);
+  assert.deepEqual(
+    programs.map(({ name }) => name),
+    ['router.mjs', 'workers.mjs', 'cluster.mjs'],
+  );
 });
 
 test('the blocks, in order', async () => {
@@ -94,7 +100,17 @@ test('the block in TypeScript', { skip: noTypeScript }, async () => {
   const [{ text }] = blocks.filter(({ language }) => language === 'ts');
   const path = written('using.mts', text);
   const tsc = join(folder, 'node_modules', 'typescript', 'bin', 'tsc');
-  const options = ['--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,esnext.disposable', '--types', 'node'];
+  const options = [
+    '--strict',
+    '--target',
+    'es2022',
+    '--module',
+    'nodenext',
+    '--lib',
+    'es2022,esnext.disposable',
+    '--types',
+    'node',
+  ];
   execFileSync(process.execPath, [tsc, ...options, '--rootDir', folder, '--outDir', stage, path], { cwd: folder });
   const made = join(stage, path.slice(folder.length).replace(/mts$/, 'mjs'));
   assert.match(await ran(made), /connect to/);
@@ -104,13 +120,18 @@ const noUndici = installed('undici') ? false : 'npm install (it brings undici)';
 
 test('the router passes requests on, and holds nothing that is over', { skip: noUndici, timeout: 60_000 }, async () => {
   // A look inside, for this test.
-  const inside = "process.on('message', () => process.send(pool.nodes().map(({ inFlight, health }) => ({ inFlight, health }))));";
+  const inside =
+    "process.on('message', () => process.send(pool.nodes().map(({ inFlight, health }) => ({ inFlight, health }))));";
   const text = programs.find(({ name }) => name === 'router.mjs').text;
   const port = await freePort();
-  const router = spawn(process.execPath, [written('router.mjs', `${text}\nserver.on('listening', () => process.send('up'));\n${inside}`)], {
-    env: { ...process.env, PORT: port },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const router = spawn(
+    process.execPath,
+    [written('router.mjs', `${text}\nserver.on('listening', () => process.send('up'));\n${inside}`)],
+    {
+      env: { ...process.env, PORT: port },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  );
   const nodes = async () => {
     router.send('nodes');
     return (await once(router, 'message'))[0];
@@ -146,17 +167,28 @@ test('the router passes requests on, and holds nothing that is over', { skip: no
     await settled(0);
     assert.equal((await fetch(`${at}/500`)).status, 500);
     await settled(0);
-    assert.deepEqual((await nodes()).filter(({ health }) => health === 'unhealthy'), []);
+    assert.deepEqual(
+      (await nodes()).filter(({ health }) => health === 'unhealthy'),
+      [],
+    );
 
     servers[0].close();
     servers[0].closeAllConnections();
-    const answers = await Promise.all(Array.from({ length: 60 }, () => fetch(`${at}/hello`).then(({ status }) => status)));
-    assert.ok(answers.every((status) => status === 200 || status === 502), `${answers}`);
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, () => fetch(`${at}/hello`).then(({ status }) => status)),
+    );
+    assert.ok(
+      answers.every((status) => status === 200 || status === 502),
+      `${answers}`,
+    );
     const later = [];
     for (let i = 0; i < 30; i++) {
       later.push((await fetch(`${at}/hello`)).status);
     }
-    assert.ok(later.slice(-10).every((status) => status === 200), 'the node that is down is left out');
+    assert.ok(
+      later.slice(-10).every((status) => status === 200),
+      'the node that is down is left out',
+    );
     await settled(0);
     assert.ok(seen.includes('/slow'));
   } finally {

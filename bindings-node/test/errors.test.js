@@ -65,7 +65,10 @@ test('what data throws on its own is passed on', () => {
       throw own;
     },
   };
-  assert.equal(thrown(() => new Pool(data)), own);
+  assert.equal(
+    thrown(() => new Pool(data)),
+    own,
+  );
 });
 
 test('CommonJS and ES modules have the same names', async () => {

@@ -24,7 +24,10 @@ test('import', () => {
 
 test('nothing but the package is reached by its name', () => {
   const script = "require('loadwise/lib/native.js')";
-  assert.match(spawnSync(process.execPath, ['-e', script], { cwd: folder, encoding: 'utf8' }).stderr, /ERR_PACKAGE_PATH_NOT_EXPORTED/);
+  assert.match(
+    spawnSync(process.execPath, ['-e', script], { cwd: folder, encoding: 'utf8' }).stderr,
+    /ERR_PACKAGE_PATH_NOT_EXPORTED/,
+  );
 });
 
 test('where Symbol.dispose is missing, it is given', () => {

@@ -4,7 +4,16 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
-const { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } = require('node:fs');
+const {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} = require('node:fs');
 const { tmpdir } = require('node:os');
 const { delimiter, dirname, join } = require('node:path');
 const { after, before, test } = require('node:test');
@@ -35,7 +44,10 @@ after(() => rmSync(stage, { recursive: true }));
 
 function found(name) {
   const folders = process.env.PATH.split(delimiter);
-  const path = name === 'node' ? process.execPath : folders.map((at) => join(at, name)).find((at) => spawnSync('test', ['-x', at]).status === 0);
+  const path =
+    name === 'node'
+      ? process.execPath
+      : folders.map((at) => join(at, name)).find((at) => spawnSync('test', ['-x', at]).status === 0);
   return realpathSync(path);
 }
 
@@ -49,8 +61,17 @@ function project(name, tarballs) {
 }
 
 test('two tarballs are made, with licences, and without what builds them', () => {
-  assert.deepEqual(readdirSync(stage).filter((name) => name.endsWith('.tgz')).sort(), [main, addon].sort());
-  const list = (file) => execFileSync('tar', ['-tzf', join(stage, file)], { encoding: 'utf8' }).trim().split('\n').sort();
+  assert.deepEqual(
+    readdirSync(stage)
+      .filter((name) => name.endsWith('.tgz'))
+      .sort(),
+    [main, addon].sort(),
+  );
+  const list = (file) =>
+    execFileSync('tar', ['-tzf', join(stage, file)], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .sort();
   const own = readdirSync(join(folder, 'lib')).map((name) => `lib/${name}`);
   const common = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json'];
   const expected = [...common, ...own, 'index.js', 'index.mjs', 'index.d.ts', 'index.d.mts'];
@@ -60,7 +81,8 @@ test('two tarballs are made, with licences, and without what builds them', () =>
 
 test('installed, they run: CommonJS and ES modules', () => {
   const at = project('both', [main, addon]);
-  const use = "const pool = new Pool({ nodes: ['a'] }); const pick = pool.pick(); console.log(pick.node, pick.success())";
+  const use =
+    "const pool = new Pool({ nodes: ['a'] }); const pick = pool.pick(); console.log(pick.node, pick.success())";
   const node = (...argv) => execFileSync('node', argv, { cwd: at, env, encoding: 'utf8' }).trim();
   assert.equal(node('-e', `const { Pool } = require('loadwise'); ${use}`), 'a true');
   assert.equal(node('--input-type=module', '-e', `import { Pool } from 'loadwise'; ${use}`), 'a true');

@@ -72,7 +72,10 @@ test('outcomes move health: failures do, rate limits and cancellations do not', 
 
 test('latency is learned as it is told', () => {
   const pool = new Pool({ nodes: ['a', 'b'], strategy: 'peak_ewma' });
-  for (const [id, latencyMs] of [['a', 100], ['b', 1]]) {
+  for (const [id, latencyMs] of [
+    ['a', 100],
+    ['b', 1],
+  ]) {
     pool.pick({ predicate: (candidate) => candidate.id === id }).success({ latencyMs });
   }
   assert.ok(Math.abs(node(pool, 'a').latencyMs - 100) < 1, `${node(pool, 'a').latencyMs}`);

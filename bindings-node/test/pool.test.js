@@ -57,7 +57,13 @@ test('a pool is made of YAML, JSON, an object or a file', () => {
   ];
   for (const pool of pools) {
     assert.equal(pool.strategy, 'round_robin');
-    assert.deepEqual(pool.nodes().map(({ id, weight }) => [id, weight]), [['a', 1], ['b', 2]]);
+    assert.deepEqual(
+      pool.nodes().map(({ id, weight }) => [id, weight]),
+      [
+        ['a', 1],
+        ['b', 2],
+      ],
+    );
   }
   writeFileSync(path, 'nodes:\n  - {id: a, weight: -1}\n');
   const error = thrown(() => Pool.fromFile(path));
@@ -87,15 +93,21 @@ test('nodes come and go, and keep what is known of them', () => {
   const pool = new Pool({ nodes: ['a', 'b'] });
   takeDown(pool, 'a');
   pool.setNodes(['b', { id: 'a', weight: 9 }, 'c']);
-  assert.deepEqual(pool.nodes().map(({ id, health, weight }) => [id, health, weight]), [
-    ['b', 'healthy', 1],
-    ['a', 'unhealthy', 9],
-    ['c', 'healthy', 1],
-  ]);
+  assert.deepEqual(
+    pool.nodes().map(({ id, health, weight }) => [id, health, weight]),
+    [
+      ['b', 'healthy', 1],
+      ['a', 'unhealthy', 9],
+      ['c', 'healthy', 1],
+    ],
+  );
   pool.register('d');
   pool.registerBatch(['e', { id: 'f', address: 'x' }]);
   pool.deregister('b');
-  assert.deepEqual(pool.nodes().map(({ id }) => id), ['a', 'c', 'd', 'e', 'f']);
+  assert.deepEqual(
+    pool.nodes().map(({ id }) => id),
+    ['a', 'c', 'd', 'e', 'f'],
+  );
   assert.equal(pool.length, 5);
   pool.setWeight('c', 0);
   pool.drain('d');

@@ -64,9 +64,12 @@ test('a worker that is terminated in the middle of its work takes nothing with i
     parentPort.postMessage('running');
     for (;;) pool.pick({ key: 'k', predicate: (candidate) => candidate.id !== 'a' }).success();`;
   for (let i = 0; i < 5; i++) {
-    const worker = new Worker(`const { parentPort } = require('node:worker_threads'); const loadwise = require(${entry}); ${script}`, {
-      eval: true,
-    });
+    const worker = new Worker(
+      `const { parentPort } = require('node:worker_threads'); const loadwise = require(${entry}); ${script}`,
+      {
+        eval: true,
+      },
+    );
     await once(worker, 'message');
     await worker.terminate();
   }

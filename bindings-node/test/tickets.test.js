@@ -67,7 +67,24 @@ test('a ticket whose node is gone is released all the same', () => {
 
 test('what is no ticket is refused', () => {
   const pool = new Pool({ nodes: ['a'] });
-  const wrong = [0, -1, 0.5, NaN, Infinity, 2 ** 53, 1e300, 1, 2 ** 21 - 1, '7', null, undefined, {}, 7n, true, Symbol('t')];
+  const wrong = [
+    0,
+    -1,
+    0.5,
+    NaN,
+    Infinity,
+    2 ** 53,
+    1e300,
+    1,
+    2 ** 21 - 1,
+    '7',
+    null,
+    undefined,
+    {},
+    7n,
+    true,
+    Symbol('t'),
+  ];
   for (const ticket of wrong) {
     for (const call of [() => pool.release(ticket), () => pool.release(ticket, 'failure'), () => pool.nodeOf(ticket)]) {
       const error = thrown(call);

@@ -133,7 +133,10 @@ function replaySelect({ select, nodes: first, calls }) {
   assert.ok(calls.length > 0);
   calls.forEach((call, i) => {
     nodes = call.nodes === undefined ? nodes : plain(call.nodes);
-    const chosen = strategy.select(nodes, { key: call.key === undefined ? undefined : eight(call.key), exclude: call.exclude });
+    const chosen = strategy.select(nodes, {
+      key: call.key === undefined ? undefined : eight(call.key),
+      exclude: call.exclude,
+    });
     assert.equal(chosen, call.expect, `call ${i}: ${JSON.stringify(call)}`);
   });
 }

@@ -49,7 +49,11 @@ const inFlight = (pool: Pool): number => pool.nodes().reduce((sum: number, node:
     assert.ok(first && !pick.failure('timeout') && !pick.rateLimited({ retryAfterMs: 5 }) && !pick.cancel());
   }
   const { acquire, release } = pool;
-  const ticket: number = acquire({ key: new Uint8Array([1]), health: ['healthy', 'degraded'], nowNs: process.hrtime.bigint() });
+  const ticket: number = acquire({
+    key: new Uint8Array([1]),
+    health: ['healthy', 'degraded'],
+    nowNs: process.hrtime.bigint(),
+  });
   assert.ok(release(ticket, 'failure', { kind: 'connect', latencyMs: 1 }));
   pool.setOwnStrategy((candidates, key) => (key === undefined ? candidates.length - 1 : null), 'random');
   const strategy: string = pool.strategy;
@@ -72,7 +76,14 @@ try {
   assert.deepEqual([key, line], ['nodes', 1]);
 }
 
-const chosen: number | null = select([{ id: 'a', load: 2 }, { id: 'b', load: 1 }], 'least_load', { exclude: [] });
+const chosen: number | null = select(
+  [
+    { id: 'a', load: 2 },
+    { id: 'b', load: 1 },
+  ],
+  'least_load',
+  { exclude: [] },
+);
 assert.equal(chosen, 1);
 assert.equal(new Strategy({ name: 'ring_hash', points: 100 }).select(['a']), 0);
 assert.equal(new HealthTracker({ probeIntervalMs: 5 }).status('a') satisfies HealthStatus, 'healthy');
