@@ -82,25 +82,31 @@ if make -s -f ffi/ffi.mk install PREFIX="$prefix" >"$work/install.log" 2>&1; the
             *) fail "$1" ;;
         esac
     }
-    if cc tests/c/installed/main.c -o "$work/installed" $(pkg-config --cflags --libs loadwise); then
-        connects c/pkg-config "$work/installed"
+    # The programs of docs/c.md, built as it says.
+    program() { awk -v fence="\`\`\`$1" '$0 == fence { on = 1; text = ""; next } /^```/ { if (on && text ~ /int main/) printf "%s", text; on = 0 } on { text = text $0 "\n" }' docs/c.md; }
+    program c >"$work/docs.c"
+    program cpp >"$work/docs.cpp"
+    if cc -Wall -Werror "$work/docs.c" -o "$work/docs-c" $(pkg-config --cflags --libs loadwise); then
+        connects "c/docs by pkg-config" "$work/docs-c"
     else
-        fail c/pkg-config
+        fail "c/docs by pkg-config"
     fi
-    if c++ -std=c++17 tests/c/installed/main.cpp -o "$work/installed-cpp" $(pkg-config --cflags --libs loadwise); then
-        connects cpp/pkg-config "$work/installed-cpp"
+    if c++ -std=c++17 -Wall -Werror "$work/docs.cpp" -o "$work/docs-cpp" $(pkg-config --cflags --libs loadwise); then
+        connects "cpp/docs by pkg-config" "$work/docs-cpp"
     else
-        fail cpp/pkg-config
+        fail "cpp/docs by pkg-config"
     fi
-    if cc tests/c/installed/main.c -o "$work/installed-static" $(pkg-config --cflags loadwise) "$prefix/lib/libloadwise.a" \
+    if cc "$work/docs.c" -o "$work/installed-static" $(pkg-config --cflags loadwise) "$prefix/lib/libloadwise.a" \
         $(pkg-config --static --libs-only-l loadwise | sed 's/-lloadwise//'); then
         connects c/static "$work/installed-static"
     else
         fail c/static
     fi
     if command -v cmake >/dev/null; then
-        rm -rf "$work/cmake"
-        if cmake -S tests/c/installed -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 &&
+        rm -rf "$work/cmake" "$work/project"
+        mkdir "$work/project"
+        cp "$work/docs.c" "$work/docs.cpp" tests/c/installed/CMakeLists.txt "$work/project"
+        if cmake -S "$work/project" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 &&
             cmake --build "$work/cmake" >>"$work/cmake.log" 2>&1; then
             for program in shared archive cxx; do
                 connects "c/cmake/$program" "$work/cmake/$program"
