@@ -113,6 +113,8 @@ fn c(script: &Path) -> Option<Command> {
         .status()
         .ok()?;
     let library = target.join("release");
+    // Programs look for the library by its SONAME.
+    let _ = std::os::unix::fs::symlink("libloadwise.so", library.join("libloadwise.so.0"));
     let compiled = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
         .args(["-O2", "-o"])
         .arg(&program)
