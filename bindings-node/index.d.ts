@@ -137,7 +137,8 @@ export interface Maintained {
   rebuilt: boolean;
 }
 
-/** One node of a pool as predicates and own strategies see it, read when it is asked; undefined once the node is gone. */
+/** One node of a pool as predicates and own strategies see it, read when it is asked. Throws a StateError once the
+ * node is gone. */
 export class Candidate {
   private constructor();
   readonly index: number;
@@ -160,7 +161,7 @@ export class Candidate {
 /** A chosen node, in flight until this is finished. One that is disposed of unfinished counts as cancelled. */
 export class Pick implements Disposable {
   private constructor();
-  /** The node's id. Undefined if it was first asked for after the node had left the pool; so are the next three. */
+  /** The node's id; empty once the pick is finished and the node is gone. So are address and name. */
   get node(): string;
   /** What to connect to. */
   get address(): string;
@@ -234,6 +235,8 @@ export class Pool implements Disposable {
   drain(id: string, on?: boolean): void;
   /** @throws {StateError} */
   setWeight(id: string, weight: number): void;
+  /** Gives a node the host's own number: 0 to 2^64 - 1. @throws {StateError} */
+  setNodeUserData(id: string, userData: number | bigint): void;
   /** The name of the strategy in charge: the first of the chain. */
   get strategy(): StrategyName | 'custom';
   /** @throws {ConfigError} and changes nothing. */

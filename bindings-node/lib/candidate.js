@@ -3,7 +3,7 @@
 const native = require('./native.js');
 const field = require('./field.js');
 
-/** One node of a pool, read at the moment that it is asked; undefined once the node is gone. */
+/** One node of a pool, read at the moment that it is asked. */
 class Candidate {
   #handle;
 
@@ -54,7 +54,7 @@ class Candidate {
   }
 
   #read(number) {
-    return native.read(this.#handle.number, this.index, this.generation, number);
+    return native.candidate(this.#handle.number, this.index, this.generation, number);
   }
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { finish, read, release } = require('./native.js');
+const { described, finish, release } = require('./native.js');
 const field = require('./field.js');
 
 if (Symbol.dispose === undefined) {
@@ -75,7 +75,7 @@ class Pick {
   }
 
   #read(number) {
-    return read(this.#handle.number, this.index, this.generation, number);
+    return described(this.#handle.number, this.index, this.generation, number);
   }
 }
 

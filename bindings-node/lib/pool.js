@@ -44,11 +44,11 @@ class Pool {
   }
 
   nodeOf(ticket) {
-    return native.ticketText(this.#handle.number, ticket, field.ID);
+    return native.ticketNode(this.#handle.number, ticket, field.ID);
   }
 
   addressOf(ticket) {
-    return native.ticketText(this.#handle.number, ticket, field.ADDRESS);
+    return native.ticketNode(this.#handle.number, ticket, field.ADDRESS);
   }
 
   report(id, outcome, details) {
@@ -82,6 +82,10 @@ class Pool {
 
   setWeight(id, weight) {
     native.setWeight(this.#handle.number, id, weight);
+  }
+
+  setNodeUserData(id, userData) {
+    native.setNodeUserData(this.#handle.number, id, userData);
   }
 
   get strategy() {

@@ -152,12 +152,30 @@ impl<'c, T> Call<'c, T> {
     /// A time in nanoseconds: a number or a bigint.
     pub fn nanoseconds(&self, index: usize, name: &str) -> Result<Option<u64>> {
         let Some(value) = self.given(index)? else { return Ok(None) };
-        let time = match self.js.type_of(value)? {
-            Type::Number => self.js.as_number(value).filter(|ns| *ns >= 0.0 && ns.is_finite()).map(|ns| ns as u64),
-            Type::BigInt => self.js.bigint(value)?.and_then(|ns| u64::try_from(ns).ok()),
-            _ => None,
+        let time = match self.js.as_number(value) {
+            Some(ns) => (ns >= 0.0 && ns.is_finite()).then_some(ns as u64),
+            None => self.bigint(value)?,
         };
         let wrong = || ConfigError::new(name, 0, "must be nanoseconds: a number or a bigint from 0 to 2^64 - 1").into();
         time.map(Some).ok_or_else(wrong)
+    }
+
+    /// A whole number from 0 to 2⁶⁴ - 1: a number, if it is one exactly, or a bigint.
+    pub fn uint64(&self, index: usize, name: &str) -> Result<u64> {
+        const EXACT: f64 = (1u64 << 53) as f64;
+        let value = self.argument(index)?;
+        let whole = match self.js.as_number(value) {
+            Some(n) => (n.fract() == 0.0 && (0.0..EXACT).contains(&n)).then_some(n as u64),
+            None => self.bigint(value)?,
+        };
+        let wrong = || ConfigError::new(name, 0, "must be a whole number from 0 to 2^64 - 1, or a bigint").into();
+        whole.ok_or_else(wrong)
+    }
+
+    fn bigint(&self, value: Value<'c>) -> Result<Option<u64>> {
+        match self.js.type_of(value)? {
+            Type::BigInt => Ok(self.js.bigint(value)?.and_then(|n| u64::try_from(n).ok())),
+            _ => Ok(None),
+        }
     }
 }

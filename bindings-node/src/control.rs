@@ -29,6 +29,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
             ("deregister", deregister),
             ("drain", drain),
             ("setWeight", set_weight),
+            ("setNodeUserData", set_node_user_data),
             ("setStrategy", set_strategy),
             ("setOwnStrategy", set_own_strategy),
             ("strategy", strategy),
@@ -97,6 +98,12 @@ fn drain<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 
 fn set_weight<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     Pools::of(call)?.set_weight(&call.text(1, "id")?, call.uint32(2, "weight")?)?;
+    call.js.undefined()
+}
+
+fn set_node_user_data<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let user_data = call.uint64(2, "userData")?;
+    Pools::of(call)?.set_node_user_data(&call.text(1, "id")?, user_data)?;
     call.js.undefined()
 }
 

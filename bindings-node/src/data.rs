@@ -1,48 +1,61 @@
 //! What there is to see of a pool, as JavaScript data.
 
-use loadwise::{CODES, Maintained, NodeRef, NodeStatus};
+use loadwise::{CODES, Candidate, Maintained, NodeRef, NodeStatus, Pool, StateError};
 
 use crate::closure::Call;
 use crate::error::{Failure, Result, code};
 use crate::js::{Js, Value};
 use crate::pool::Pools;
 
-/// `read(pool, index, generation, field)` → one thing about a node; undefined once it is gone.
-pub fn read<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let node = node(call)?;
-    field(call, node, call.uint32(3, "field")?)
+/// `described(pool, index, generation, field)` → how a picked node is described: it is as long as the pick is open.
+pub fn described<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    describe(call, &*Pools::of(call)?, node(call)?, FIELD)
+}
+
+/// The argument that names a field, by the numbers of `lib/field.js`, after a node.
+const FIELD: usize = 3;
+
+/// Something about a node that its user has said; empty once it is gone.
+pub fn describe<'c, T>(call: &Call<'c, T>, pool: &Pool, node: NodeRef, field: usize) -> Result<Value<'c>> {
+    let js = call.js;
+    match js.as_uint32(call.argument(field)?) {
+        Some(0) => js.string(&pool.id_of(node)),
+        Some(1) => js.string(&pool.address_of(node)),
+        Some(2) => js.string(&pool.name_of(node)),
+        _ => js.integer(pool.user_data_of(node)),
+    }
+}
+
+/// `candidate(pool, index, generation, field)` → something about a node at this moment.
+pub fn candidate<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (js, pool) = (call.js, Pools::of(call)?);
+    let candidate = present(&pool, node(call)?)?;
+    match js.as_uint32(call.argument(FIELD)?) {
+        Some(4) => js.small(candidate.weight()),
+        Some(5) => js.string(candidate.health().as_str()),
+        Some(6) => js.number(candidate.in_flight() as f64),
+        Some(7) => js.optional(candidate.load()),
+        Some(8) => js.optional(candidate.remaining_ratio()),
+        _ => describe(call, &pool, candidate.node(), FIELD),
+    }
 }
 
 /// `hasLabel(pool, index, generation, name, value)`.
 pub fn has_label<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let (name, value) = (call.text(3, "name")?, call.text(4, "value")?);
     let pool = Pools::of(call)?;
-    call.js.boolean(pool.candidate(node(call)?).is_some_and(|c| c.has_label(&name, &value)))
+    call.js.boolean(present(&pool, node(call)?)?.has_label(&name, &value))
+}
+
+fn present(pool: &Pool, node: NodeRef) -> Result<Candidate<'_>> {
+    let gone = || StateError::UnknownNode(pool.id_of(node).as_str().to_owned());
+    pool.candidate(node).ok_or_else(|| Failure::Error(gone().into()))
 }
 
 /// What is no number names no node.
 fn node<T>(call: &Call<'_, T>) -> Result<NodeRef> {
     let number = |index| Ok::<_, Failure>(call.js.as_uint32(call.argument(index)?).unwrap_or_default());
     Ok(NodeRef { index: number(1)?, generation: number(2)? })
-}
-
-/// The numbers of fields are those of `lib/field.js`.
-pub fn field<'c>(call: &Call<'c, Pools>, node: NodeRef, field: u32) -> Result<Value<'c>> {
-    let js = call.js;
-    let pool = Pools::of(call)?;
-    let Some(candidate) = pool.candidate(node) else { return js.undefined() };
-    match field {
-        0 => js.string(&candidate.id()),
-        1 => js.string(&candidate.address()),
-        2 => js.string(&candidate.name()),
-        3 => js.integer(candidate.user_data()),
-        4 => js.small(candidate.weight()),
-        5 => js.string(candidate.health().as_str()),
-        6 => js.number(candidate.in_flight() as f64),
-        7 => js.optional(candidate.load()),
-        8 => js.optional(candidate.remaining_ratio()),
-        _ => js.undefined(),
-    }
 }
 
 pub fn nodes<'c>(js: Js<'c>, nodes: &[NodeStatus]) -> Result<Value<'c>> {

@@ -116,8 +116,9 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
         &[
             ("ask", ask),
             ("finish", finish),
-            ("ticketText", ticket_text),
-            ("read", data::read),
+            ("ticketNode", ticket_node),
+            ("described", data::described),
+            ("candidate", data::candidate),
             ("hasLabel", data::has_label),
             ("close", close),
             ("closed", closed),
@@ -231,11 +232,10 @@ fn released<'c>(call: &Call<'c, Pools>, ticket: Ticket, report: Report) -> Resul
     }
 }
 
-/// `ticketText(pool, ticket, field)` → a text of the node that an open ticket is about.
-fn ticket_text<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let ticket = ticket(call)?;
-    let node = Pools::of(call)?.node_of(ticket)?;
-    data::field(call, node, call.uint32(2, "field")?)
+/// `ticketNode(pool, ticket, field)` → how the node that an open ticket is about is described.
+fn ticket_node<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (ticket, pool) = (ticket(call)?, Pools::of(call)?);
+    data::describe(call, &pool, pool.node_of(ticket)?, 2)
 }
 
 #[inline(always)]

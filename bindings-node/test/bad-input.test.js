@@ -83,6 +83,14 @@ test('weights: too large a sum, all 0, no integers', () => {
   }
 });
 
+test('user data', () => {
+  const pool = new Pool({ nodes: ['a'] });
+  for (const userData of [-1, 0.5, NaN, 2 ** 53, -1n, 2n ** 64n, '5', null, undefined]) {
+    refused(() => pool.setNodeUserData('a', userData), 'userData');
+  }
+  assert.equal(pool.nodes()[0].userData, 0);
+});
+
 test('loads and ratios', () => {
   const pool = new Pool({ nodes: ['a', 'b'], strategy: 'least_load' });
   for (const load of [NaN, Infinity, -Infinity, -0]) {

@@ -32,7 +32,9 @@ test('a predicate sees candidates and has the last word', () => {
   assert.deepEqual([pick.index, pick.generation], [seen.index, seen.generation]);
   assert.equal(seen.inFlight, 2, 'read at the moment that it is asked');
   pool.deregister('b');
-  assert.equal(seen.id, undefined, 'gone');
+  for (const look of [() => seen.id, () => seen.weight, () => seen.hasLabel('region', 'eu')]) {
+    assert.equal(thrown(look).code, 'ERR_LOADWISE_UNKNOWN_NODE');
+  }
 });
 
 test('a predicate answers by truth as JavaScript knows it', () => {

@@ -105,16 +105,22 @@ test('a pick of a node that is gone excludes nobody', () => {
   assert.equal(pool.pick({ exclude: [old] }).node, 'b');
 });
 
-test('a node can leave while it is picked', () => {
-  const pool = new Pool({ nodes: ['a', 'b'] });
-  const [seen, unseen] = [pool.pick({ exclude: ['b'] }), pool.pick({ exclude: ['b'] })];
-  assert.equal(seen.node, 'a');
+test('a node that leaves is known as long as it is picked', () => {
+  const pool = new Pool({ nodes: [{ id: 'a', address: '10.0.0.1:80', name: 'first' }, 'b'] });
+  const pick = pool.pick({ exclude: ['b'] });
   pool.deregister('a');
-  assert.equal(seen.node, 'a', 'remembered');
-  assert.equal(unseen.node, undefined, 'asked too late');
-  assert.equal(seen.failure(), true);
-  assert.equal(unseen.success(), true);
+  assert.deepEqual([pick.node, pick.address, pick.name], ['a', '10.0.0.1:80', 'first']);
+  assert.equal(pick.failure(), true);
   assert.deepEqual(inFlight(pool), [0]);
+});
+
+test('a node that is gone has no name any more', () => {
+  const pool = new Pool({ nodes: ['a', 'b'], limits: { max_nodes: 2 } });
+  const pick = pool.pick({ exclude: ['b'] });
+  pick.success();
+  pool.deregister('a');
+  pool.register('c');
+  assert.deepEqual([pick.node, pick.address, pick.name, pick.userData], ['', '', '', 0]);
 });
 
 test('a key keeps to its node, as text or bytes, of any length', () => {
@@ -170,4 +176,7 @@ test("a node's user data has 64 bits", () => {
   });
   assert.equal(pool.pick({ exclude: ['b'] }).userData, 2n ** 64n - 1n);
   assert.equal(pool.pick({ exclude: ['a'] }).userData, Number.MAX_SAFE_INTEGER);
+  pool.setNodeUserData('a', 5);
+  pool.setNodeUserData('b', 2n ** 53n);
+  assert.deepEqual(pool.nodes().map(({ userData }) => userData), [5, 2n ** 53n]);
 });
