@@ -3,7 +3,7 @@
 //! A script prints JSON: an object of figures in nanoseconds by name, `{"empty method": 15.2, …}`, or a list of objects
 //! `{"what": …, "n": …, "ns": …}`, either one also as the member `results`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -48,8 +48,9 @@ fn run(host: &Host, quick: bool) -> Result<Vec<Measured>, String> {
     }
     let output = command.output().map_err(|e| e.to_string())?;
     if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        return Err(message.lines().last().unwrap_or("failed").to_owned());
+        // Its words may name places of this machine.
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        return Err("it failed; is what it measures installed?".into());
     }
     let json: Value = serde_json::from_slice(&output.stdout).map_err(|e| format!("no JSON: {e}"))?;
     let mut figures = Vec::new();
@@ -104,25 +105,23 @@ fn interpreter(variable: &str, default: &str, script: &Path) -> Option<Command> 
 /// Compiles against the header and the library of this repository.
 fn c(script: &Path) -> Option<Command> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    let target = std::env::var_os("LOADWISE_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let program = std::env::temp_dir().join(format!("loadwise-bench-c-{}", std::process::id()));
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "-q", "-p", "loadwise-ffi", "--target-dir"])
-        .arg(&target)
+        .arg(root.join("target"))
         .current_dir(root)
         .status()
         .ok()?;
-    let library = target.join("release");
-    // Programs look for the library by its SONAME.
-    let _ = std::os::unix::fs::symlink("libloadwise.so", library.join("libloadwise.so.0"));
+    let place = root.join("target/bench-c");
+    std::fs::create_dir_all(&place).ok()?;
+    // The program looks for the library by its SONAME.
+    std::fs::copy(root.join("target/release/libloadwise.so"), place.join("libloadwise.so.0")).ok()?;
+    let program = place.join("bench");
     let compiled = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
         .args(["-O2", "-o"])
-        .arg(&program)
-        .arg(script)
+        .args([program.as_path(), script])
         .arg(format!("-I{}", root.join("include").display()))
-        .arg(format!("-L{}", library.display()))
-        .arg("-lloadwise")
-        .arg(format!("-Wl,-rpath,{}", library.display()))
+        .arg(place.join("libloadwise.so.0"))
+        .arg(format!("-Wl,-rpath,{}", place.display()))
         .status()
         .ok()?;
     (built.success() && compiled.success()).then(|| Command::new(program))

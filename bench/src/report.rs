@@ -12,7 +12,8 @@ pub fn markdown(all: &[Measured], missing: &[String], effort: Effort) -> String 
     let _ = writeln!(
         out,
         "Written by `make bench`, in one run: {} rounds in each of which every case ran for {} ms. A figure is the median \
-         of its rounds, ± their median absolute deviation; with two threads, what one of them sees. F is an uncontended \
+         of its rounds, ± their median absolute deviation; for one thread it is time on the processor, for two what one of \
+         them sees of time. F is an uncontended \
          atomic addition in this run: times vary by machine, ratios much less. Peers are called as their documentation \
          shows, with the same nodes and 24-byte keys; the ratio says how much longer they take.\n",
         effort.rounds,

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hashring::HashRing;
 use loadwise::{NodeSpec, Outcome, Pool, Request, now_ns};
@@ -12,7 +12,7 @@ use pingora_load_balancing::selection::{Consistent, RoundRobin};
 
 use crate::OURS;
 use crate::bound::Bound;
-use crate::harness::{Body, Case, one, timed};
+use crate::harness::{Body, Case, one, processor_time, timed};
 use crate::input::address;
 use crate::peers::{HASHRING, MAGLEV, PINGORA, balancer, points_of, ring_points};
 use crate::pools::{named, pool};
@@ -83,9 +83,9 @@ fn timed_on(make: impl Fn() -> Pool + 'static, op: impl Fn(&Pool, u64) -> Durati
 }
 
 fn time<R>(op: impl FnOnce() -> R) -> Duration {
-    let start = Instant::now();
+    let start = processor_time();
     black_box(op());
-    start.elapsed()
+    processor_time() - start
 }
 
 /// The first plan with the table of `strategy`, on the members of a pool that had none.
