@@ -26,7 +26,8 @@ TIMEOUT = {"timeout": httpx.Timeout(30, connect=3).as_dict()}
 CHECK_TIMEOUT = {"timeout": httpx.Timeout(2).as_dict()}
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 HOP_BY_HOP = set(
-    b"connection expect host keep-alive proxy-authorization proxy-connection te trailer transfer-encoding upgrade".split()
+    b"connection expect host keep-alive proxy-authorization proxy-connection te trailer "
+    b"transfer-encoding upgrade".split()
 )
 
 
@@ -38,8 +39,8 @@ def read_config():
 
 pool = loadwise.Pool.from_config(read_config())
 
-# The transports below httpx.AsyncClient, one a server: a gateway must not keep one user's cookies for the next, nor follow
-# redirects.
+# The transports below httpx.AsyncClient, one a server: a gateway must not follow redirects, nor keep one user's cookies
+# for the next.
 transports = collections.defaultdict(
     functools.partial(
         httpx.AsyncHTTPTransport,
@@ -187,11 +188,20 @@ async def check_servers():
 
 
 async def check(node):
+    failure = await failure_of(node.address)
     try:
-        request = httpx.Request("GET", f"http://{node.address}/health", extensions=CHECK_TIMEOUT)
-        response = await transports[node.address].handle_async_request(request)
+        pool.report(node.id, "failure" if failure else "success", kind=failure)
+    except loadwise.StateError:
+        pass  # The node was taken out meanwhile.
+
+
+async def failure_of(address):
+    """What is wrong with a server; None if nothing is."""
+    try:
+        request = httpx.Request("GET", f"http://{address}/health", extensions=CHECK_TIMEOUT)
+        response = await transports[address].handle_async_request(request)
         await response.aread()
         await response.aclose()
-        pool.report(node.id, "success" if response.status_code == 200 else "failure")
+        return None if response.status_code == 200 else "server_error"
     except httpx.TransportError as error:
-        pool.report(node.id, "failure", kind=kind_of(error))
+        return kind_of(error)

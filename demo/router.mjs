@@ -1,6 +1,6 @@
 // An HTTP router: loadwise chooses the server, undici connects.
 //
-//     POOL=pool.json PORT=8080 node router.mjs        {"strategy": "p2c", "nodes": ["127.0.0.1:8001", "127.0.0.1:8002"]}
+//     POOL=pool.json PORT=8080 node router.mjs      {"strategy": "p2c", "nodes": ["127.0.0.1:8001", "127.0.0.1:8002"]}
 //
 // A server is held until its answer has been passed on to the last byte, failed or was given up. What fails before its
 // first byte is tried on another server, if repeating it is safe. /loadwise/nodes shows the pool. On SIGHUP, nodes
@@ -9,16 +9,19 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
-import { NoNodeError, Pool } from 'loadwise';
+import { NoNodeError, Pool, StateError } from 'loadwise';
 
 const ATTEMPTS = 3;
 const BODY_BYTES_MAX = 1 << 20;
 const CHECK_INTERVAL_MS = 250;
+const CHECK_TIMEOUT_MS = 2000;
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
-const HOP_BY_HOP = new Set(
-  'connection expect host keep-alive proxy-authorization proxy-connection te trailer transfer-encoding upgrade'.split(' '),
-);
+const HOP_BY_HOP = new Set([
+  'connection', 'expect', 'host', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
+  'transfer-encoding', 'upgrade',
+]);
 
 const readConfig = () => JSON.parse(readFileSync(process.env.POOL, 'utf8'));
 
@@ -102,10 +105,18 @@ function kindOf({ code }) {
       return 'reset';
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
+    case DOMException.TIMEOUT_ERR:
       return 'timeout';
     default:
       return 'other';
   }
+}
+
+function statusOf(error) {
+  if (error instanceof NoNodeError) {
+    return 503;
+  }
+  return kindOf(error) === 'timeout' ? 504 : 502;
 }
 
 function endToEnd(headers) {
@@ -121,27 +132,51 @@ function answer(res, status, text) {
 }
 
 /** The engine does no I/O: checking is up to the host. */
-async function check({ id, address }) {
-  try {
-    const signal = AbortSignal.timeout(2000);
-    const { statusCode, body } = await agent.request({ origin: `http://${address}`, path: '/health', method: 'GET', signal });
-    await body.dump();
-    pool.report(id, statusCode === 200 ? 'success' : 'failure');
-  } catch (error) {
-    pool.report(id, 'failure', { kind: kindOf(error) });
+async function checkServers() {
+  for (;;) {
+    await Promise.all(pool.nodes().map(check));
+    pool.maintain();
+    await sleep(CHECK_INTERVAL_MS);
   }
 }
 
-setInterval(async () => {
-  await Promise.all(pool.nodes().map(check));
-  pool.maintain();
-}, CHECK_INTERVAL_MS);
+async function check({ id, address }) {
+  const failure = await failureOf(address);
+  try {
+    pool.report(id, failure === undefined ? 'success' : 'failure', { kind: failure });
+  } catch (error) {
+    if (!(error instanceof StateError)) {
+      throw error;
+    }
+    // The node was taken out meanwhile.
+  }
+}
 
-process.on('SIGHUP', () => {
-  const { nodes, strategy } = readConfig();
-  pool.setNodes(nodes);
-  pool.setStrategy(strategy);
-});
+/** What is wrong with a server; undefined if nothing is. */
+async function failureOf(address) {
+  try {
+    const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+    const origin = `http://${address}`;
+    const { statusCode, body } = await agent.request({ origin, path: '/health', method: 'GET', signal });
+    await body.dump();
+    return statusCode === 200 ? undefined : 'server_error';
+  } catch (error) {
+    return kindOf(error);
+  }
+}
+
+function reload() {
+  try {
+    const { nodes, strategy } = readConfig();
+    pool.setNodes(nodes);
+    pool.setStrategy(strategy);
+  } catch (error) {
+    console.error(`the configuration stays as it was: ${error.message}`);
+  }
+}
+
+process.on('SIGHUP', reload);
+checkServers();
 
 const server = http.createServer((req, res) => {
   if (req.url === '/loadwise/nodes') {
@@ -149,7 +184,7 @@ const server = http.createServer((req, res) => {
     return res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(nodes));
   }
   forward(req, res).catch((error) => {
-    answer(res, error instanceof NoNodeError ? 503 : 502, `${error.message}\n`);
+    answer(res, statusOf(error), `${error.message}\n`);
   });
 });
 server.listen(Number(process.env.PORT), '127.0.0.1', 1024);

@@ -41,7 +41,7 @@ class Server:
         self.name = name
         self.up = False
         self.command = ["node", HERE / "server.mjs", name, port, median_ms, slots]
-        self.label = f"{median_ms} ms"
+        self.median_ms = median_ms
 
     async def start(self):
         self.process = await self.processes.start(f"server-{self.name}", *self.command)

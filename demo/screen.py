@@ -2,6 +2,7 @@
 
 import time
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -17,9 +18,6 @@ class Screen:
         self.status = ""
         self.start = time.monotonic()
         self.console = Console()
-        # Wide enough for a log to have each row in one line.
-        if not self.console.is_terminal:
-            self.console = Console(width=140)
         self.live = None
         self.next_line = 0.0
 
@@ -49,10 +47,11 @@ class Screen:
             print(self.line(), flush=True)
 
     def line(self):
-        under_way = [s for s in self.scores if s.requests and s.strategy == self.scores[-1].strategy]
+        under_way = [score for score in self.scores if score.requests and score.strategy == self.scores[-1].strategy]
         numbers = "; ".join(
-            f"{s.language} {s.requests} requests, p50 {ms(s.percentile(50))} p99 {ms(s.percentile(99))} ms, {len(s.failures)} failed"
-            for s in under_way
+            f"{score.language} {score.requests} requests, p50 {ms(score.percentile(50))} p99 {ms(score.percentile(99))} ms,"
+            f" {len(score.failures)} failed"
+            for score in under_way
         )
         return f"{self.seconds()}{self.status}" + (f": {numbers}" if numbers else "")
 
@@ -63,29 +62,34 @@ class Screen:
         return f"{time.monotonic() - self.start:5.1f} s  "
 
     def table(self):
-        table = Table(title="who took what, per cent of the answers, and how long clients waited, ms")
-        table.add_column("strategy")
-        table.add_column("language")
-        table.add_column("requests", justify="right")
+        """Fits into 80 columns."""
+        table = Table(
+            title="servers and their median ms; who took how many per cent; ms that clients waited",
+            box=SIMPLE_HEAD,
+            padding=0,
+            pad_edge=False,
+        )
+        table.add_column("strategy", no_wrap=True, min_width=11)
+        table.add_column("in")
+        table.add_column("sent", justify="right")
         for server in self.servers:
             colour = "" if server.up else "red"
-            table.add_column(f"{server.name}\n{server.label}", justify="right", style=colour, header_style=colour)
-        for name in ["p50", "p90", "p99", "retries", "left", "failed"]:
+            header = f"{server.name}\n{server.median_ms}"
+            table.add_column(header, justify="right", min_width=3, style=colour, header_style=colour)
+        for name in ["p50", "p90", "p99", "re-\ntried", "left", "failed"]:
             table.add_column(name, justify="right")
         before = None
         for score in self.scores:
-            if before not in (None, score.strategy):
-                table.add_section()
             table.add_row(
                 score.strategy if score.strategy != before else "",
                 score.language,
                 str(score.requests),
-                *(f"{score.share(server.name):.1f}" for server in self.servers),
+                *(f"{score.share(server.name):.0f}" for server in self.servers),
                 *(ms(score.percentile(percent)) for percent in (50, 90, 99)),
                 str(score.retries),
                 str(score.left),
                 str(len(score.failures)),
-                style="red" if score.failures else "",
+                style="bold red" if score.failures else "",
             )
             before = score.strategy
         return table
