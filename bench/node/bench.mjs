@@ -11,7 +11,10 @@ const { empty } = require('./lib/native.js');
 const HashRing = require('hashring');
 const { BalancedPool } = require('undici');
 
-const [ROUNDS, CALLS] = process.env.QUICK ? [15, 20_000] : [41, 100_000];
+const ROUNDS = process.env.QUICK ? 60 : 600;
+/** How long a sample takes: much less than a process may run before another has its turn. */
+const SAMPLE_NS = 300_000;
+const WARM_UP_CALLS = 50_000;
 /** As many as no cache of a peer holds. */
 const KEYS = Array.from({ length: 16_384 }, (_, i) => ({ key: `user-${i}-session-${i * 7}`.padEnd(24, 'x') }));
 
@@ -78,12 +81,11 @@ const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers
 function main() {
   const timed = figures().map(([what, n, call]) => ({ what, n, run: loop(call), samples: [] }));
   for (const each of timed) {
-    each.run(CALLS);
+    each.run(WARM_UP_CALLS);
     const start = process.hrtime.bigint();
     each.run(1000);
-    // What takes microseconds is called less often.
-    each.calls = Math.max(100, Math.min(CALLS, Math.floor(1e10 / Number(process.hrtime.bigint() - start))));
-    each.run(each.calls);
+    const ns = Number(process.hrtime.bigint() - start) / 1000;
+    each.calls = Math.max(20, Math.floor(SAMPLE_NS / ns));
   }
   // Round by round, so that a noisy moment meets all alike.
   for (let round = 0; round < ROUNDS; round++) {

@@ -1,6 +1,7 @@
 'use strict';
 
-const { described, finish, release } = require('./native.js');
+const { described, finish } = require('./native.js');
+const { release } = require('./registers.js');
 const field = require('./field.js');
 
 if (Symbol.dispose === undefined) {

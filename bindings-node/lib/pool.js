@@ -5,12 +5,18 @@ const native = require('./native.js');
 const field = require('./field.js');
 const { Candidate } = require('./candidate.js');
 const { Pick } = require('./pick.js');
-const { wrongArgument } = require('./errors.js');
+const { NoNodeError, wrongArgument } = require('./errors.js');
+const {
+  acquire: acquirePlain,
+  release: releaseSuccess,
+  registers,
+  TICKET,
+  INDEX,
+  GENERATION,
+  FLAG,
+} = require('./registers.js');
 
 const FILE = Symbol('file');
-/** `chosen`: where the addon leaves the node of the last pick: index, generation, whether a callback failed. */
-const { acquire: acquirePlain, release: releaseSuccess, chosen } = native;
-
 /** Nodes under one policy: pick, use, finish. */
 class Pool {
   #handle;
@@ -36,11 +42,11 @@ class Pool {
     const handle = this.#handle;
     if (isPlain(handle, request)) {
       const ticket = acquirePlain(handle.number);
-      return new Pick(handle, ticket, chosen[0], chosen[1], false, undefined);
+      return new Pick(handle, ticket, registers[INDEX], registers[GENERATION], false, undefined);
     }
     const failure = { error: undefined };
     const ticket = ask(handle, request, failure);
-    return new Pick(handle, ticket, chosen[0], chosen[1], chosen[2] !== 0, failure.error);
+    return new Pick(handle, ticket, registers[INDEX], registers[GENERATION], registers[FLAG] === 1, failure.error);
   }
 
   nodeOf(ticket) {
@@ -148,26 +154,28 @@ function acquire(handle, request) {
   return isPlain(handle, request) ? acquirePlain(handle.number) : ask(handle, request, { error: undefined });
 }
 
-/** Asks with conditions or callbacks; `failure` gets what a callback threw first. */
+/** A pick with conditions or callbacks; its ticket. `failure` gets what a callback threw first. */
 function ask(handle, request = {}, failure) {
   const { number, own } = handle;
   const { key, exclude, require: labels, health, predicate, nowNs } = asObject(request, 'request');
   const excluded = asList(exclude);
   if (predicate === undefined && own === undefined) {
-    return native.ask(number, key, excluded, labels, health, undefined, nowNs);
+    native.ask(number, key, excluded, labels, health, undefined, nowNs);
+    return registers[TICKET];
   }
   const accepts = contained(predicate, failure, (index, generation) =>
     Boolean(predicate(new Candidate(handle, index, generation))),
   );
   const choose = contained(own, failure, (table, asked) => own(candidates(handle, table), asked) ?? null);
   try {
-    return native.ask(number, key, excluded, labels, health, accepts, nowNs, choose);
+    native.ask(number, key, excluded, labels, health, accepts, nowNs, choose);
   } catch (error) {
-    if (error.callbackFailed && failure.error !== undefined) {
+    if (error instanceof NoNodeError && error.callbackFailed && failure.error !== undefined) {
       error.cause = failure.error;
     }
     throw error;
   }
+  return registers[TICKET];
 }
 
 /** `call`, which tells the addon of an exception by returning undefined; what is no function stays for it to refuse. */

@@ -9,7 +9,7 @@ use std::ptr;
 use std::rc::Rc;
 
 use loadwise::config::PoolConfig;
-use loadwise::{Lease, NodeRef, Pool, Report, Request, Ticket, TicketError};
+use loadwise::{Lease, Pool, Report, Request, Ticket, TicketError};
 use napi::sys;
 
 use crate::closure::{Call, define, define_one};
@@ -22,7 +22,7 @@ use crate::{control, data, report, request, value};
 pub struct Pools {
     /// By number; a number is given out again when nobody in JavaScript has it any more.
     slots: RefCell<Vec<Slot>>,
-    chosen: Chosen,
+    registers: Registers,
 }
 
 #[derive(Debug)]
@@ -34,10 +34,14 @@ enum Slot {
 
 impl Pools {
     /// The pool of a call, by its first argument. It stays for the caller even if a callback closes it.
-    #[inline(always)]
     pub fn of(call: &Call<'_, Self>) -> Result<Rc<Pool>> {
         let number = call.js.as_uint32(call.argument(0)?).ok_or(Failure::Closed)?;
-        match call.state.slots.borrow().get(number as usize) {
+        call.state.at(number as usize)
+    }
+
+    #[inline(always)]
+    fn at(&self, number: usize) -> Result<Rc<Pool>> {
+        match self.slots.borrow().get(number) {
             Some(Slot::Open(pool)) => Ok(pool.clone()),
             _ => Err(Failure::Closed),
         }
@@ -64,35 +68,48 @@ impl Pools {
     }
 }
 
-/// Where a pick leaves what does not fit into the number that it returns: the node's index, its generation, and whether a
-/// callback failed. JavaScript reads it right after the call.
+/// Numbers that JavaScript and the hottest functions share: each argument and each result that Node converts costs a
+/// quarter of an empty call. Written right before a call, read right after it.
 #[derive(Debug)]
-struct Chosen {
-    numbers: *mut u32,
+struct Registers {
+    numbers: *mut f64,
     array: sys::napi_ref,
     env: sys::napi_env,
 }
 
-impl Chosen {
+/// What each is; `lib/registers.js` has the same.
+const POOL: usize = 0;
+const TICKET: usize = 1;
+const INDEX: usize = 2;
+const GENERATION: usize = 3;
+/// Of a pick: whether a callback failed. Of a release: whether the ticket was open.
+const FLAG: usize = 4;
+const REGISTERS: usize = 5;
+
+impl Registers {
     fn new<'c>(js: Js<'c>) -> Result<(Self, Value<'c>)> {
-        let (array, numbers) = js.uint32_array(3)?;
+        let (array, numbers) = js.float64_array(REGISTERS)?;
         let kept = node_api!(js, napi_create_reference(array.raw(), 1) -> sys::napi_ref)?;
         Ok((Self { numbers, array: kept, env: js.env() }, array))
     }
 
     #[inline(always)]
-    fn set(&self, node: NodeRef, callback_failed: bool) {
-        // SAFETY: the array has three numbers, `array` keeps it, and only `lib/pool.js` has it, which never detaches it;
-        // the functions run on their environment's thread alone.
-        unsafe {
-            self.numbers.write(node.index);
-            self.numbers.add(1).write(node.generation);
-            self.numbers.add(2).write(u32::from(callback_failed));
-        }
+    fn get(&self, register: usize) -> f64 {
+        debug_assert!(register < REGISTERS);
+        // SAFETY: the array has so many numbers, `array` keeps it, and only `lib` has it, which never detaches it; the
+        // functions run on their environment's thread alone.
+        unsafe { self.numbers.add(register).read() }
+    }
+
+    #[inline(always)]
+    fn set(&self, register: usize, number: f64) {
+        debug_assert!(register < REGISTERS);
+        // SAFETY: as above.
+        unsafe { self.numbers.add(register).write(number) };
     }
 }
 
-impl Drop for Chosen {
+impl Drop for Registers {
     fn drop(&mut self) {
         // SAFETY: made in this environment; dropped by a finalizer, which Node runs on its thread while it lives.
         unsafe { sys::napi_delete_reference(self.env, self.array) };
@@ -101,11 +118,11 @@ impl Drop for Chosen {
 
 /// Puts the functions of pools on `object`.
 pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> Result<()> {
-    let (chosen, array) = Chosen::new(js)?;
-    js.set(object, "chosen", array)?;
-    let pools = Rc::new(Pools { slots: RefCell::default(), chosen });
-    define_one::<_, 1, _>(js, object, &pools, errors, "acquire", acquire)?;
-    define_one::<_, 2, _>(js, object, &pools, errors, "release", release)?;
+    let (registers, array) = Registers::new(js)?;
+    js.set(object, "registers", array)?;
+    let pools = Rc::new(Pools { slots: RefCell::default(), registers });
+    define_one::<_, 0, _>(js, object, &pools, errors, "acquire", acquire)?;
+    define_one::<_, 0, _>(js, object, &pools, errors, "release", release)?;
     let opener = Rc::new(Opener(pools.clone()));
     define(js, object, &opener, errors, &[("open", open), ("openFile", open_file)])?;
     define(
@@ -195,39 +212,51 @@ fn closed<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     call.js.boolean(Pools::of(call).is_err())
 }
 
-/// `acquire(pool)` → ticket, with `chosen` filled in.
+/// `acquire()`, by the registers: of `POOL`, gives `TICKET`, `INDEX`, `GENERATION` and `FLAG`.
 fn acquire<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    acquired(call, Pools::of(call)?.acquire(&Request::new())?)
+    let registers = &call.state.registers;
+    let lease = call.state.at(registers.get(POOL) as usize)?.acquire(&Request::new())?;
+    Ok(acquired(registers, lease))
 }
 
-/// `ask(pool, key, exclude, require, health, predicate, nowNs, ownStrategy)`: `acquire` with conditions.
+/// `ask(pool, key, exclude, require, health, predicate, nowNs, ownStrategy)`: `acquire` with conditions, which gives the
+/// same.
 fn ask<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    acquired(call, request::acquire(call, &*Pools::of(call)?)?)
+    let lease = request::acquire(call, &*Pools::of(call)?)?;
+    Ok(acquired(&call.state.registers, lease))
 }
 
 #[inline(always)]
-fn acquired<'c>(call: &Call<'c, Pools>, lease: Lease) -> Result<Value<'c>> {
-    call.state.chosen.set(lease.node, lease.callback_failed);
+fn acquired<'c>(registers: &Registers, lease: Lease) -> Value<'c> {
     // Below 2⁵³; a signed number is converted faster.
-    call.js.number(lease.ticket.as_u64() as i64 as f64)
+    registers.set(TICKET, lease.ticket.as_u64() as i64 as f64);
+    registers.set(INDEX, f64::from(lease.node.index));
+    registers.set(GENERATION, f64::from(lease.node.generation));
+    registers.set(FLAG, f64::from(u8::from(lease.callback_failed)));
+    Value::nothing()
 }
 
-/// `release(pool, ticket)` → whether it was open: a success, of which no more is said. False on a closed pool.
+/// `release()`, by the registers: of `POOL` and `TICKET`, gives `FLAG`. A success, of which no more is said.
 fn release<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    released(call, ticket(call)?, Report::success())
+    let registers = &call.state.registers;
+    let pool = call.state.at(registers.get(POOL) as usize);
+    let open = released(pool, ticket_of(registers.get(TICKET))?, Report::success())?;
+    registers.set(FLAG, f64::from(u8::from(open)));
+    Ok(Value::nothing())
 }
 
-/// `finish(pool, ticket, outcome, kind, latencyMs, retryAfterMs, nowNs)`: `release` with an outcome.
+/// `finish(pool, ticket, outcome, kind, latencyMs, retryAfterMs, nowNs)` → whether the ticket was open.
 fn finish<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    released(call, ticket(call)?, report::read(call)?)
+    call.js.boolean(released(Pools::of(call), ticket(call)?, report::read(call)?)?)
 }
 
+/// Whether the ticket was open; on a closed pool it is not.
 #[inline(always)]
-fn released<'c>(call: &Call<'c, Pools>, ticket: Ticket, report: Report) -> Result<Value<'c>> {
-    let Ok(pool) = Pools::of(call) else { return call.js.boolean(false) };
+fn released(pool: Result<Rc<Pool>>, ticket: Ticket, report: Report) -> Result<bool> {
+    let Ok(pool) = pool else { return Ok(false) };
     match pool.release(ticket, report) {
-        Ok(()) => call.js.boolean(true),
-        Err(TicketError::Stale) => call.js.boolean(false),
+        Ok(()) => Ok(true),
+        Err(TicketError::Stale) => Ok(false),
         Err(invalid) => Err(invalid.into()),
     }
 }
@@ -238,12 +267,17 @@ fn ticket_node<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     data::describe(call, &pool, pool.node_of(ticket)?, 2)
 }
 
-#[inline(always)]
 fn ticket<T>(call: &Call<'_, T>) -> Result<Ticket> {
+    ticket_of(call.js.as_number(call.argument(1)?).unwrap_or(f64::NAN))
+}
+
+#[inline(always)]
+fn ticket_of(number: f64) -> Result<Ticket> {
     const BOUND: f64 = (1u64 << 53) as f64;
-    let whole = |number: f64| number as i64 as f64 == number;
-    match call.js.as_number(call.argument(1)?) {
-        Some(number) if (0.0..BOUND).contains(&number) && whole(number) => Ok(Ticket::from_u64(number as i64 as u64)),
-        _ => Err(TicketError::Invalid.into()),
+    let whole = number as i64 as f64 == number;
+    if whole && (0.0..BOUND).contains(&number) {
+        Ok(Ticket::from_u64(number as i64 as u64))
+    } else {
+        Err(TicketError::Invalid.into())
     }
 }

@@ -80,6 +80,12 @@ macro_rules! node_api {
 pub(crate) use node_api;
 
 impl<'c> Value<'c> {
+    /// What a function returns that returns nothing; to be used for nothing else.
+    #[inline(always)]
+    pub fn nothing() -> Self {
+        Self { raw: ptr::null_mut(), call: PhantomData }
+    }
+
     /// # Safety
     /// `raw` must be a value of the call that `'c` stands for.
     #[inline(always)]
@@ -165,11 +171,19 @@ impl<'c> Js<'c> {
         self.value(node_api!(self, napi_create_array_with_length(length) -> sys::napi_value))
     }
 
-    /// A `Uint32Array` and where its numbers are; they stay there while it lives, since nobody else can detach it.
+    /// A `Uint32Array` and where its numbers are; they stay there while it lives, unless it is detached.
     pub fn uint32_array(self, length: usize) -> Result<(Value<'c>, *mut u32)> {
-        let mut data = ptr::null_mut();
-        let buffer = node_api!(self, napi_create_arraybuffer(length * 4, &raw mut data) -> sys::napi_value)?;
-        let kind = sys::TypedarrayType::uint32_array;
+        self.typed_array(sys::TypedarrayType::uint32_array, length)
+    }
+
+    /// The same of a `Float64Array`.
+    pub fn float64_array(self, length: usize) -> Result<(Value<'c>, *mut f64)> {
+        self.typed_array(sys::TypedarrayType::float64_array, length)
+    }
+
+    fn typed_array<T>(self, kind: sys::napi_typedarray_type, length: usize) -> Result<(Value<'c>, *mut T)> {
+        let (mut data, bytes) = (ptr::null_mut(), length * size_of::<T>());
+        let buffer = node_api!(self, napi_create_arraybuffer(bytes, &raw mut data) -> sys::napi_value)?;
         let array = node_api!(self, napi_create_typedarray(kind, length, buffer, 0) -> sys::napi_value);
         Ok((self.value(array)?, data.cast()))
     }
