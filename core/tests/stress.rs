@@ -5,8 +5,16 @@ use std::sync::mpsc;
 
 use loadwise::{NodeSpec, Outcome, Pool, Report, Request, Ticket};
 
-const STRATEGIES: [&str; 8] =
-    ["p2c", "round_robin", "weighted_round_robin", "peak_ewma", "maglev", "ring_hash", "least_request", "weighted_random"];
+const STRATEGIES: [&str; 8] = [
+    "p2c",
+    "round_robin",
+    "weighted_round_robin",
+    "peak_ewma",
+    "maglev",
+    "ring_hash",
+    "least_request",
+    "weighted_random",
+];
 
 #[test]
 fn nothing_is_lost_between_threads() {
@@ -47,7 +55,11 @@ fn nothing_is_lost_between_threads() {
             while !stop_ref.load(Ordering::Relaxed) {
                 round += 1;
                 pool_ref.set_strategy(STRATEGIES[round as usize % STRATEGIES.len()]).unwrap();
-                pool_ref.set_nodes((0..1 + round % 8).map(|i| NodeSpec::new(format!("n{i}")).weight(1 + (round % 3) as u32))).unwrap();
+                pool_ref
+                    .set_nodes(
+                        (0..1 + round % 8).map(|i| NodeSpec::new(format!("n{i}")).weight(1 + (round % 3) as u32)),
+                    )
+                    .unwrap();
                 let _ = pool_ref.report("n1", if round % 2 == 0 { Outcome::Failure } else { Outcome::Success });
                 pool_ref.maintain(round * 1_000_000);
                 assert!(!pool_ref.nodes().is_empty());

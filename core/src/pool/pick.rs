@@ -48,12 +48,13 @@ impl Pool {
     #[inline]
     pub fn acquire(&self, request: &Request<'_>) -> Result<Lease, NoNode> {
         let mut attempt = self.attempt::<true>(request);
-        loop {
+        for _ in 0..ATTEMPTS_MAX {
             if let Some(ticket) = attempt.ticket() {
                 return Ok(Lease { ticket, node: attempt.node(), callback_failed: attempt.callback_failed() });
             }
             attempt = self.attempt_again::<true>(attempt, request)?;
         }
+        self.give_back(attempt)
     }
 
     /// Chooses a node as the next pick would, and counts nothing: for hosts that keep their own account of what is in
@@ -64,12 +65,13 @@ impl Pool {
     #[inline]
     pub fn choose(&self, request: &Request<'_>) -> Result<NodeRef, NoNode> {
         let mut attempt = self.attempt::<false>(request);
-        loop {
+        for _ in 0..ATTEMPTS_MAX {
             if attempt.is_hit() {
                 return Ok(attempt.node());
             }
             attempt = self.attempt_again::<false>(attempt, request)?;
         }
+        Err(RESTLESS)
     }
 
     /// One look at the plan. Whatever is unusual leaves this function for good: it has to keep nothing over a call.
@@ -254,6 +256,16 @@ impl Pool {
         }
     }
 
+    /// The end of a pick under which the plan never rests.
+    #[cold]
+    #[inline(never)]
+    fn give_back(&self, last: Attempt) -> Result<Lease, NoNode> {
+        if let Some(ticket) = last.ticket() {
+            let _ = self.release(ticket, Report::cancelled());
+        }
+        Err(RESTLESS)
+    }
+
     /// Why an attempt has no node.
     #[cold]
     fn why_not(&self, attempt: Attempt, request: &Request<'_>) -> NoNode {
@@ -338,6 +350,12 @@ impl Attempt {
         if self != Self::MOVED && local.failed.take() { Self { node: self.node | Self::FAILED, ..self } } else { self }
     }
 }
+
+/// Plans that may move under one pick. Building one takes longer than a look at it, so that only a callback that changes
+/// the pool on every call comes here.
+const ATTEMPTS_MAX: u32 = 10_000;
+
+const RESTLESS: NoNode = NoNode { callback_failed: true, ..FULL };
 
 /// No lease is to be had: all are taken, or the thread is being torn down.
 const FULL: NoNode = NoNode { reason: NoNodeReason::Saturated, retry_at_ns: None, callback_failed: false };

@@ -70,6 +70,6 @@ impl<F: Fn(usize) -> u64 + Copy> DrawTable for Alias<F> {
         if self.0 == 0 {
             return None;
         }
-        Some(crate::plan::alias::draw(bits, self.0 as u64, &self.1))
+        Some(crate::plan::alias::draw(bits, self.0 as u64, self.1))
     }
 }

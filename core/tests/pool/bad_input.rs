@@ -117,3 +117,16 @@ fn long_lists_of_conditions_are_no_problem() {
     // No health state at all, and bits that mean nothing.
     assert_eq!(pool.pick(&Request::new().health_mask(0xF0)).unwrap_err().reason, NoNodeReason::Unhealthy);
 }
+
+#[test]
+fn a_predicate_that_changes_the_pool_every_time_ends() {
+    let pool = pool("p2c", 2);
+    let restless = |c: &loadwise::Candidate<'_>| {
+        pool.set_weight(c.id().as_str(), c.weight() % 5 + 1).unwrap();
+        true
+    };
+    let none = pool.pick(&Request::new().predicate(&restless)).unwrap_err();
+    assert_eq!((none.reason, none.callback_failed), (NoNodeReason::Saturated, true));
+    assert!(pool.nodes().iter().all(|n| n.in_flight == 0));
+    assert!(pool.pick(&Request::new()).is_ok());
+}
