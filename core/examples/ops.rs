@@ -1,3 +1,6 @@
+//! A number of decisions or picks and nothing else, to count instructions with: the difference of two runs under
+//! `valgrind --tool=callgrind target/release/examples/ops STRATEGY NODES choose|pick COUNT`.
+
 use loadwise::*;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let a: Vec<String> = std::env::args().collect();
