@@ -31,7 +31,6 @@ HOP_BY_HOP = set(
 )
 
 
-
 def read_config():
     with open(os.environ["POOL"], encoding="utf-8") as file:
         return json.load(file)

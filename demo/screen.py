@@ -49,8 +49,8 @@ class Screen:
     def line(self):
         under_way = [score for score in self.scores if score.requests and score.strategy == self.scores[-1].strategy]
         numbers = "; ".join(
-            f"{score.language} {score.requests} requests, p50 {ms(score.percentile(50))} p99 {ms(score.percentile(99))} ms,"
-            f" {len(score.failures)} failed"
+            f"{score.language} {score.requests} requests, p50 {ms(score.percentile(50))} "
+            f"p99 {ms(score.percentile(99))} ms, {len(score.failures)} failed"
             for score in under_way
         )
         return f"{self.seconds()}{self.status}" + (f": {numbers}" if numbers else "")
