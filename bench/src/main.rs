@@ -28,11 +28,11 @@ pub const LOADWISE_01: &str = "loadwise 0.1";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, subject] = arguments.as_slice() {
-        if flag == memory::ARGUMENT {
-            memory::answer(subject);
-            return Ok(());
-        }
+    if let [flag, subject] = arguments.as_slice()
+        && flag == memory::ARGUMENT
+    {
+        memory::answer(subject);
+        return Ok(());
     }
     let has = |flag: &str| arguments.iter().any(|a| a == flag);
     let only = arguments.iter().find_map(|a| a.strip_prefix("--only="));

@@ -22,7 +22,8 @@ pub fn markdown(all: &[Measured], missing: &[String], effort: Effort) -> String 
     let _ = writeln!(out, "{}\n", machine());
     out.push_str("![Nanoseconds by number of nodes](results.svg)\n\n");
     let _ = writeln!(out, "## Summary\n\n```\n{}```\n", summary(all));
-    let sections: [(&str, fn(&Measured) -> bool); 6] = [
+    type Belongs = fn(&Measured) -> bool;
+    let sections: [(&str, Belongs); 6] = [
         ("Floors", |m| m.who == FLOOR),
         ("Choose a node", |m| m.what.starts_with("choose")),
         ("Pick and finish", |m| m.what.starts_with("pick")),
