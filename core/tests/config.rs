@@ -299,6 +299,17 @@ fn errors_name_the_key_and_the_line() {
 }
 
 #[test]
+fn lines_are_lines_of_the_text() {
+    // What is missing at the end stands on no line of its own.
+    for (text, line) in
+        [("?     ", 1), ("nodes: [a]\n? ", 2), ("nodes: [a]\rseeds: 1", 2), ("nodes: [a]\r\nseeds: 1", 2)]
+    {
+        let Error::Config(e) = PoolConfig::parse(text).unwrap_err() else { panic!("{text:?}") };
+        assert_eq!(e.line, line, "{text:?}: {e}");
+    }
+}
+
+#[test]
 fn reached_bounds_are_told_from_impossible_values() {
     let code = |text: &str| PoolConfig::parse(text).unwrap_err().code();
     assert_eq!(code("seed: x"), 100);

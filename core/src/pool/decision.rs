@@ -223,7 +223,8 @@ impl<F: Condition> HashCandidates for PoolCandidates<'_, F> {
 
 impl Turns {
     /// The next turn of a thread that takes them in blocks: doubled, up to 64, while others took turns since its last
-    /// block, halved when nobody did. Alone, a thread takes them one by one.
+    /// block, halved when nobody did. Alone, a thread takes them one by one, and so it does the first four times: turns
+    /// that a short-lived thread takes and never uses would be missed by the same nodes again and again.
     #[inline(always)]
     fn take(&self, fetch_add: impl FnOnce(u64) -> u64) -> u64 {
         let next = self.next.get();
@@ -231,10 +232,11 @@ impl Turns {
             self.next.set(next.wrapping_add(1));
             return next;
         }
-        let block = self.block.get().max(1);
+        let eighths = self.block_eighths.get().max(1);
+        let block = (eighths / 8).max(1);
         let start = fetch_add(block);
         let alone = start == self.end.get();
-        self.block.set(if alone { (block / 2).max(1) } else { (block * 2).min(BLOCK_MAX) });
+        self.block_eighths.set(if alone { eighths / 2 } else { (eighths * 2).min(8 * BLOCK_MAX) });
         self.next.set(start.wrapping_add(1));
         self.end.set(start.wrapping_add(block));
         start

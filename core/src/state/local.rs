@@ -35,7 +35,8 @@ pub(crate) struct Local {
 pub(crate) struct Turns {
     pub(crate) next: Cell<u64>,
     pub(crate) end: Cell<u64>,
-    pub(crate) block: Cell<u64>,
+    /// The length of the next block, times 8.
+    pub(crate) block_eighths: Cell<u64>,
 }
 
 type Page = OnceCell<Box<[Local; PAGE]>>;
@@ -84,7 +85,7 @@ impl Local {
             stream: Cell::new(0),
             token: Cell::new(0),
             last_slot: Cell::new(NO_SLOT),
-            turns: Turns { next: Cell::new(0), end: Cell::new(0), block: Cell::new(0) },
+            turns: Turns { next: Cell::new(0), end: Cell::new(0), block_eighths: Cell::new(0) },
             now_ns: Cell::new(0),
             failed: Cell::new(false),
         }
@@ -103,7 +104,7 @@ impl Local {
         self.last_slot.set(NO_SLOT);
         self.turns.next.set(0);
         self.turns.end.set(0);
-        self.turns.block.set(0);
+        self.turns.block_eighths.set(0);
         self.tag.set(tag);
     }
 }

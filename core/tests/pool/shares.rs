@@ -54,3 +54,22 @@ fn hash_tables_are_even() {
         assert!(max_over_mean < most + 0.035, "{strategy}: {max_over_mean}");
     }
 }
+
+#[test]
+fn threads_that_live_for_a_few_picks_take_exact_turns() {
+    let pool = Pool::builder().strategy("round_robin").unwrap().nodes((0..6).map(|i| format!("n{i}"))).build().unwrap();
+    let rounds = std::sync::Barrier::new(24);
+    let counts = std::sync::Mutex::new(vec![0; 6]);
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    rounds.wait();
+                    let node = pool.choose(&Request::new()).unwrap();
+                    counts.lock().unwrap()[node.index as usize] += 1;
+                }
+            });
+        }
+    });
+    assert_eq!(*counts.lock().unwrap(), [16; 6]);
+}

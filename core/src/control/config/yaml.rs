@@ -34,9 +34,10 @@ pub(super) fn parse(text: &str) -> Result<Value, ConfigError> {
     }
 }
 
-/// The line, from 1, of the byte at `at`.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|&b| b == b'\n').count()
+/// The line, from 1, of the byte at `at`. A return without a line feed ends a line, too.
+fn line_of(text: &str, at: usize) -> usize {
+    let next = text.bytes().skip(1).chain([0]);
+    1 + text.bytes().zip(next).take(at).filter(|&(b, next)| b == b'\n' || (b == b'\r' && next != b'\n')).count()
 }
 
 /// A list or a map that is not at its end.
@@ -56,9 +57,11 @@ struct Builder {
 fn load(text: &str) -> Result<Value, ConfigError> {
     let mut parser = Parser::new_from_str(text);
     let mut builder = Builder::default();
+    // What is missing at the end is reported on the line that would follow it.
+    let last = line_of(text, text.len());
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|e| syntax_error(&e, text))?;
-        builder.take(event, span.start.line())?;
+        builder.take(event, span.start.line().min(last))?;
     }
     builder.root.ok_or_else(|| ConfigError::new("", 1, "the text is empty; {} is a pool without nodes"))
 }
