@@ -45,12 +45,13 @@ pub fn cases() -> Vec<Case> {
         ours("table: ring, 104 points a node", MANY, table("ring_hash", MANY, |_| 1), 20.0),
         peer("table: ring, 104 points a node", MANY, HASHRING, ring(MANY)),
         peer("table: ring, 104 points a node", MANY, PINGORA, one(|_| balancer::<Consistent>(MANY, false))),
-        ours("one node changed: p2c", MANY, change("p2c"), 5.0),
+        ours("one node changed: p2c", MANY, change("p2c", true), 5.0),
         peer("one node changed: p2c", MANY, PINGORA, one(|_| balancer::<RoundRobin>(MANY, false))),
-        ours("one node changed: maglev", MANY, change("maglev"), 5.0),
-        ours("one node changed: ring_hash", MANY, change("ring_hash"), 5.0),
+        ours("one node changed: maglev", MANY, change("maglev", true), 5.0),
+        ours("one node changed: ring_hash", MANY, change("ring_hash", false), 5.0),
+        ours("one node changed: ring_hash, weights 1 to 3", MANY, change("ring_hash", true), 5.0),
         peer("one node changed: ring_hash", MANY, HASHRING, change_ring(MANY)),
-        ours("one node changed: weighted_round_robin", MANY, change("weighted_round_robin"), 50.0),
+        ours("one node changed: weighted_round_robin", MANY, change("weighted_round_robin", true), 50.0),
         seen("a node falls ill: the report and the next choice, p2c", flip("p2c")),
         seen("a node falls ill: the report and the next choice, maglev", flip("maglev")),
         seen("a node falls ill: the report and the next choice, weighted_round_robin", flip("weighted_round_robin")),
@@ -106,9 +107,9 @@ fn table(strategy: &'static str, n: usize, weight: fn(u32) -> u32) -> Body {
     })
 }
 
-fn change(strategy: &'static str) -> Body {
+fn change(strategy: &'static str, weighted: bool) -> Body {
     timed_on(
-        move || pool(named(strategy), MANY, true),
+        move || pool(named(strategy), MANY, weighted),
         |pool, number| {
             let spec = newcomer(number);
             let id = spec.id.clone();
