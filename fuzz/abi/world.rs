@@ -100,7 +100,7 @@ impl<'d> World<'d> {
         match self.below(16) {
             0 => self.of(&[0, 1, u64::MAX, 1 << 32, 0xFFFF]),
             1 => self.any().map_or(0, |(handle, _)| handle),
-            2 => self.any().map_or(0, |(handle, _)| handle ^ (1 << self.bytes.next() % 64)),
+            2 => self.any().map_or(0, |(handle, _)| handle ^ (1 << (self.bytes.next() % 64))),
             _ => self.handles.iter().rev().find(|(h, k)| *k == kind && live(*h, kind)).map_or(7, |(handle, _)| *handle),
         }
     }

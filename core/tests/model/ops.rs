@@ -49,7 +49,7 @@ pub struct Setup {
 impl Setup {
     pub fn draw(s: &mut impl Source) -> Self {
         Self {
-            seed: s.of(&[Some(7), None]),
+            seed: if s.chance(8) { None } else { Some(7) },
             max_nodes: s.of(&[8, 10, 3]),
             max_picks: s.of(&[1024, 64, 128]),
             max_table_size: if s.chance(24) { 65_537 } else { 1021 },
