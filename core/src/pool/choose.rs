@@ -163,10 +163,13 @@ impl<'a> Decision<'a> {
         if self.request.key.is_some() { 0 } else { self.draws_from() }
     }
 
-    /// The key of a request whose first owner may take it whatever its load.
+    /// A key's first owner, if it may take it.
     #[inline(always)]
-    fn unbounded_key(self) -> Option<&'a [u8]> {
-        if self.plan.parameter(0) >= 1.0 { None } else { self.request.key }
+    fn takes(self, c: usize) -> bool {
+        self.available().fit(c)
+            && self
+                .bound(self.plan.parameter(0))
+                .is_none_or(|bound| bound.has_room(self.node(c).weight(), self.memory.in_flight(c)))
     }
 }
 
@@ -380,7 +383,7 @@ impl Rule for Maglev {
     #[inline(always)]
     fn at_once(d: Decision<'_>, _: u64) -> Option<usize> {
         let (size, slot) = Self::slot(d);
-        maglev::owner(key_hash(d.unbounded_key()?), size, slot).filter(|&c| d.available().fit(c))
+        maglev::owner(key_hash(d.request.key?), size, slot).filter(|&c| d.takes(c))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
@@ -413,9 +416,9 @@ impl<const NGINX: bool> Rule for RingHash<NGINX> {
 
     #[inline(always)]
     fn at_once(d: Decision<'_>, _: u64) -> Option<usize> {
-        let key = d.unbounded_key()?;
+        let key = d.request.key?;
         let point = Self::point(key, if NGINX { 0 } else { key_hash(key) });
-        ring_hash::owner(point, &Self::ring(d)).filter(|&c| d.available().fit(c))
+        ring_hash::owner(point, &Self::ring(d)).filter(|&c| d.takes(c))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {

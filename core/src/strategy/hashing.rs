@@ -37,10 +37,11 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Whether a candidate of `weight` with `in_flight` may take another: up to ⌈share·(total + 1)·c⌉, at least 1.
+    #[inline(always)]
     pub(crate) fn has_room(self, weight: u32, in_flight: u64) -> bool {
-        let share = f64::from(weight) / self.weight_sum.max(1) as f64;
-        let capacity = (share * (self.total + 1) as f64 * self.factor).ceil().max(1.0);
-        (in_flight as f64) < capacity
+        // in flight < ⌈x⌉ is in flight < x for whole numbers, so that nothing need be rounded or divided.
+        let room = f64::from(weight) * (self.total + 1) as f64 * self.factor;
+        in_flight == 0 || in_flight as f64 * (self.weight_sum as f64) < room
     }
 }
 

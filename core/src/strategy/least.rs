@@ -48,26 +48,54 @@ impl<N: LoadMetric> Strategy<N> for LeastLoad {
     }
 }
 
-/// The same rule where nothing is excluded, as two passes without branches: the lowest score, then who has it.
+/// Candidates of a block.
+const BLOCK: usize = 64;
+
+/// The same rule where nothing is excluded: the lowest of each block without a branch, then only the blocks that have it.
 fn least_of_all<N: LoadMetric>(candidates: &[N]) -> Option<usize> {
-    // NaN and infinities compare as the largest number, so that the passes need no special case.
-    let score = |n: &N| {
-        let s = n.load_score();
-        if s.is_finite() { s } else { f64::INFINITY }
-    };
-    let mut lanes = [f64::INFINITY; 8];
-    let mut chunks = candidates.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (lane, n) in lanes.iter_mut().zip(chunk) {
-            let s = score(n);
-            *lane = if s < *lane { s } else { *lane };
+    let mut best = f64::INFINITY;
+    let (mut first, mut last) = (0, 0);
+    for (at, block) in candidates.chunks(BLOCK).enumerate() {
+        let lowest = lowest_of(block);
+        if lowest < best {
+            (best, first) = (lowest, at);
+        }
+        if lowest <= best {
+            last = at;
         }
     }
-    let tail = chunks.remainder().iter().map(score);
-    let best = lanes.into_iter().chain(tail).fold(f64::INFINITY, f64::min);
-    let ties = candidates.iter().filter(|n| score(n) == best).count();
-    let wanted = if ties > 1 { Draws::of_thread().below(ties as u64) as usize } else { 0 };
-    candidates.iter().enumerate().filter(|(_, n)| score(n) == best).nth(wanted).map(|(i, _)| i)
+    let blocks = &candidates[first * BLOCK..((last + 1) * BLOCK).min(candidates.len())];
+    let lowest = || blocks.iter().enumerate().filter(|(_, n)| n.load_score() == best).map(|(i, _)| first * BLOCK + i);
+    match (best.is_finite(), lowest().count()) {
+        (true, 1) => lowest().next(),
+        (true, ties @ 2..) => lowest().nth(Draws::of_thread().below(ties as u64) as usize),
+        _ => None,
+    }
+    .or_else(|| one_by_one(candidates))
+}
+
+/// For loads that are not all numbers, or change while they are read.
+#[cold]
+fn one_by_one<N: LoadMetric>(candidates: &[N]) -> Option<usize> {
+    let context = SelectionContext::default();
+    let view = Slice::new(candidates, &context);
+    choose(view, &mut Draws::of_thread(), |c| rank(candidates[c].load_score()), |a, b| a.cmp(&b))
+}
+
+/// The lowest score, not a number being none; infinite if there is none. In lanes, so that no comparison waits for the
+/// one before.
+#[inline(always)]
+fn lowest_of<N: LoadMetric>(candidates: &[N]) -> f64 {
+    let lower = |a: f64, b: f64| if b < a { b } else { a };
+    let mut lanes = [f64::INFINITY; 8];
+    let mut eights = candidates.chunks_exact(8);
+    for eight in &mut eights {
+        for (lane, n) in lanes.iter_mut().zip(eight) {
+            *lane = lower(*lane, n.load_score());
+        }
+    }
+    let rest = eights.remainder().iter().fold(f64::INFINITY, |lowest, n| lower(lowest, n.load_score()));
+    if candidates.len() < 8 { rest } else { lanes.into_iter().fold(rest, lower) }
 }
 
 /// The lowest score by `order`; ties by weight at random.
