@@ -22,8 +22,8 @@ pub struct Maintained {
 
 impl Pool {
     /// Does what is due at `now_ns`: gives up expired leases, builds the plan anew if health has changed since, renews the
-    /// median latency. Hosts call it from a timer, about once a second; control calls and [`nodes`](Self::nodes) call it
-    /// when it is due.
+    /// median latency. Hosts call it from a timer, about once a second; [`nodes`](Self::nodes) calls it
+    /// when it is due, and a report that brings a node back.
     pub fn maintain(&self, now_ns: u64) -> Maintained {
         let _building = self.enter();
         let leases_expired = self.expire_leases(now_ns);

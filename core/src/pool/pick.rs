@@ -114,7 +114,8 @@ impl Pool {
     fn attempt_prepared<const LEASE: bool>(&self, request: &Request<'_>, generation: u64, local: &Local) -> Attempt {
         let lead = self.plan(generation).lead();
         if lead.needs_clock() {
-            local.now_ns.set(request.now_ns.unwrap_or_else(now_ns));
+            // 0 would be a lease without a time.
+            local.now_ns.set(request.now_ns.unwrap_or_else(now_ns).max(1));
         }
         if request.is_plain() {
             self.attempt_plain::<LEASE>(request, lead, generation, local)
@@ -269,8 +270,8 @@ impl Pool {
     /// Why an attempt has no node.
     #[cold]
     fn why_not(&self, attempt: Attempt, request: &Request<'_>) -> NoNode {
-        if attempt == Attempt::FULL {
-            return FULL;
+        if attempt.without_failure() == Attempt::FULL {
+            return NoNode { callback_failed: attempt.callback_failed(), ..FULL };
         }
         self.why(self.plan(self.generation().current()), request, attempt.callback_failed())
     }
@@ -343,6 +344,10 @@ impl Attempt {
     #[inline(always)]
     fn callback_failed(self) -> bool {
         self.node & Self::FAILED != 0
+    }
+
+    fn without_failure(self) -> Self {
+        Self { node: self.node & !Self::FAILED, ..self }
     }
 
     /// Takes over what the thread noted of callbacks.

@@ -241,10 +241,6 @@ impl<'p> Both<'p, '_> {
             Ok(decided) if none.is_none() || (none == Some(NoNodeReason::Saturated) && decided.1.is_none()) => decided,
             Err(no_node) => {
                 self.model.turn = None;
-                // Of two reasons, a full pool and a callback that failed, either may be told.
-                if is_full && expected.callback_failed != Some(false) {
-                    return Ok(None);
-                }
                 // `choose` needs no lease.
                 let expected_reason = if no_node.reason == NoNodeReason::Saturated { none } else { expected.none };
                 same("the reason", Some(no_node.reason), expected_reason)?;
