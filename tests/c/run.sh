@@ -58,7 +58,8 @@ if command -v valgrind >/dev/null; then
         # A forked child has what the parent's other threads held, and nobody to free it.
         leaks=full
         [ "$name" = fork ] && leaks=no
-        if valgrind -q --error-exitcode=9 --leak-check=$leaks --errors-for-leak-kinds=definite,indirect \
+        # Unfair scheduling lets a thread that never blocks keep the others from ever running.
+        if valgrind -q --fair-sched=yes --error-exitcode=9 --leak-check=$leaks --errors-for-leak-kinds=definite,indirect \
             "$work/$name" >"$work/$name.valgrind" 2>&1; then
             echo "ok c/valgrind/$name"
         else
