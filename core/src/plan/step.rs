@@ -94,6 +94,7 @@ const NEEDS_CLOCK: u64 = 1 << 16;
 const NEEDS_TOTAL: u64 = 1 << 17;
 const WEIGHTED: u64 = 1 << 18;
 const HASH_WEIGHTED: u64 = 1 << 19;
+const KEEPS_LATENCY: u64 = 1 << 20;
 
 impl Lead {
     pub(crate) fn new(
@@ -112,6 +113,7 @@ impl Lead {
                 | flag(steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
                 | flag(weighted, WEIGHTED)
                 | flag(hash_weighted, HASH_WEIGHTED)
+                | flag(steps.iter().any(|s| s.rule.needs_clock()), KEEPS_LATENCY)
                 | (fit as u64 & 0xFFFF) << 32
                 | (members as u64 & 0xFFFF) << 48,
         )
@@ -131,6 +133,12 @@ impl Lead {
     #[inline(always)]
     pub(crate) fn needs_clock(self) -> bool {
         self.0 & NEEDS_CLOCK != 0
+    }
+
+    /// Whether a rule compares latencies, so that finishes have to bring samples.
+    #[inline(always)]
+    pub(crate) fn keeps_latency(self) -> bool {
+        self.0 & KEEPS_LATENCY != 0
     }
 
     /// Whether a rule bounds loads by the pool's total in flight.

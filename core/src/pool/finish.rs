@@ -33,9 +33,9 @@ impl Pool {
         })?;
         self.uncount(leased.node as usize, leased.in_total);
         let expected = match report.ending {
-            // The usual case: nobody needs the time, and a success at a node without a failure on record is no news.
+            // The usual case: nobody needs the latency, and a success at a node without a failure on record is no news.
             Ending::Success => {
-                leased.started_ns == 0
+                !self.keeps_latency(leased)
                     && self.own_health.is_none()
                     && self.memory.node(leased.node as usize).state().is_spotless()
             }
@@ -48,6 +48,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether a pick's latency is a sample for some rule. A time may also be there for the lease's sake alone.
+    #[inline(always)]
+    fn keeps_latency(&self, leased: Leased) -> bool {
+        leased.started_ns != 0 && self.plan(self.generation().current()).lead().keeps_latency()
+    }
+
     #[inline(never)]
     fn learn(&self, leased: Leased, report: &Report) {
         let index = leased.node as usize;
@@ -55,7 +61,7 @@ impl Pool {
         if state.generation() != leased.node_generation || !state.is_member() {
             return;
         }
-        if leased.started_ns != 0 {
+        if self.keeps_latency(leased) {
             self.learn_latency(index, leased.started_ns, report);
         }
         // An attempt that began before the node's last transition tells of a state that is over.

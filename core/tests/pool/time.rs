@@ -46,3 +46,15 @@ fn clocks_that_go_back_stand_still_or_end_are_harmless() {
     }
     assert!(pool.nodes().iter().all(|n| n.in_flight == 0));
 }
+
+#[test]
+fn a_lease_timeout_alone_keeps_no_latencies() {
+    let latency_of = |strategy: &str| {
+        let pool = Pool::builder().strategy(strategy).unwrap().nodes(["a"]).lease_timeout_ms(60_000).build().unwrap();
+        let report = loadwise::Report::success().latency(std::time::Duration::from_millis(7)).now_ns(2 * SECOND);
+        pool.pick(&Request::new().now_ns(SECOND)).unwrap().finish(report).unwrap();
+        pool.nodes_at(2 * SECOND).remove(0).latency_ns
+    };
+    assert_eq!(latency_of("p2c"), None);
+    assert!(latency_of("peak_ewma").is_some());
+}
