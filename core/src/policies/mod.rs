@@ -1,6 +1,7 @@
 //! What is believed of nodes, rule by rule. Each knows the vocabulary, and none knows another.
 
 pub mod health;
+pub(crate) mod hold;
 pub(crate) mod latency;
 pub mod quota;
 mod window;
