@@ -4,4 +4,5 @@ pub mod health;
 pub(crate) mod hold;
 pub(crate) mod latency;
 pub mod quota;
+pub(crate) mod rate;
 mod window;
