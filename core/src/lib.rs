@@ -43,6 +43,7 @@ pub use policies::{health, quota};
 pub use pool::{Candidate, Lease, Pick, Pool, PoolBuilder, PoolNode, Request, Ticket};
 pub use state::{InMemoryStore, StateStore};
 pub use strategy::Strategy;
+pub use vocabulary::breaker::BreakerState;
 pub use vocabulary::context::SelectionContext;
 pub use vocabulary::error::{CODES, ConfigError, Error, NoNode, NoNodeReason, StateError, TicketError};
 pub use vocabulary::filter::{AllOf, Filter, FnFilter, HealthAware, HealthFilter, QuotaFilter};

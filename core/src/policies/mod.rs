@@ -1,5 +1,6 @@
 //! What is believed of nodes, rule by rule. Each knows the vocabulary, and none knows another.
 
+pub(crate) mod breaker;
 pub mod health;
 pub(crate) mod hold;
 pub(crate) mod latency;

@@ -1,5 +1,6 @@
 //! Words that every room knows. Nothing here knows a room.
 
+pub mod breaker;
 pub mod context;
 pub mod error;
 pub mod filter;
