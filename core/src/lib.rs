@@ -35,7 +35,9 @@ mod sync;
 mod vocabulary;
 
 pub use control::config;
+pub use control::metrics::{openmetrics, prometheus};
 pub use control::policy::IntoChain;
+pub use control::stats;
 pub use control::{Maintained, NodeStatus};
 pub use policies::health::{ConsecutiveFailurePolicy, HealthPolicy, HealthTracker, NodeHealth};
 pub use policies::quota::{QuotaConfig, QuotaDimension, QuotaTracker};

@@ -2,6 +2,7 @@
 
 pub(crate) mod breaker;
 pub mod health;
+pub(crate) mod histogram;
 pub(crate) mod hold;
 pub(crate) mod latency;
 pub mod quota;
