@@ -5,6 +5,7 @@ pub mod health;
 pub(crate) mod histogram;
 pub(crate) mod hold;
 pub(crate) mod latency;
+pub(crate) mod outlier;
 pub mod quota;
 pub(crate) mod rate;
 mod window;
