@@ -8,4 +8,5 @@ pub(crate) mod latency;
 pub(crate) mod outlier;
 pub mod quota;
 pub(crate) mod rate;
+pub(crate) mod slow_start;
 mod window;
