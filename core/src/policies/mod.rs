@@ -10,3 +10,4 @@ pub mod quota;
 pub(crate) mod rate;
 pub(crate) mod slow_start;
 mod window;
+pub(crate) mod zones;
