@@ -85,7 +85,7 @@ fn strategies_have_their_own_settings() {
 fn bounds_hold_wherever_they_stand_in_the_document() {
     let config = parse("strategy: {name: maglev, table_size: 100003}\nlimits: {max_table_size: 200000, max_picks: 65}");
     assert_eq!(config.limits, Limits { max_table_size: 200_000, max_picks: 128, ..Limits::default() });
-    assert_eq!(config.health, HealthConfig { failure_threshold: 3, recovery_successes: 2 });
+    assert_eq!(config.health, HealthConfig { failure_threshold: 3, recovery_successes: 2, ..HealthConfig::default() });
 }
 
 /// Forms of JSON that YAML by itself reads otherwise, or not at all.
@@ -157,8 +157,8 @@ fn errors_name_the_key_and_the_line() {
         ("strategy: p2c\nstrategy: p2c", "line 2: strategy: the key is there twice, first on line 1"),
         ("stratgy: p2c", r#"line 1: stratgy: unknown key "stratgy"; did you mean "strategy"?"#),
         (
-            "tiers: 1",
-            r#"line 1: tiers: unknown key "tiers"; known are strategy, nodes, seed, lease_timeout_ms, health, limits"#,
+            "colour: 1",
+            r#"line 1: colour: unknown key "colour"; known are strategy, nodes, seed, lease_timeout_ms, max_in_flight, acquire_timeout_ms, acquire_queue, drain_timeout_ms, health, checks, breaker, outlier, panic, tiers, zones, slow_start, splits, affinity, adaptive_limit, quotas, retry, stats, limits"#,
         ),
         ("seed: -1", "line 1: seed: must be 0 to 18446744073709551615, not -1"),
         ("seed: 18446744073709551616", "line 1: seed: must be 0 to 18446744073709551615, not 18446744073709551616"),
@@ -172,7 +172,7 @@ fn errors_name_the_key_and_the_line() {
         ("strategy: custom", "line 1: strategy: an own strategy is set by code, not by name"),
         (
             "strategy: foo",
-            r#"line 1: strategy: unknown strategy "foo"; known are p2c, round_robin, weighted_round_robin, random, weighted_random, least_load, least_request, least_connections, peak_ewma, ring_hash, maglev, ip_hash, rendezvous, most_available"#,
+            r#"line 1: strategy: unknown strategy "foo"; known are p2c, round_robin, weighted_round_robin, random, weighted_random, least_load, least_request, least_connections, peak_ewma, ring_hash, maglev, ip_hash, rendezvous, most_available, adaptive, fastest, reported_load"#,
         ),
         ("strategy: []", "line 1: strategy: needs at least one strategy"),
         ("strategy: [p2c, random, p2c]", "line 1: strategy[2]: the strategy p2c is in the chain twice"),
@@ -281,13 +281,13 @@ fn errors_name_the_key_and_the_line() {
         ("limits: {max_picks: 1}", "line 1: limits.max_picks: must be 64 to 2097152, not 1"),
         (
             "limits: {max_processes: 2}",
-            r#"line 1: limits.max_processes: unknown key "max_processes"; known are max_nodes, max_picks, max_labels, max_label_bytes, max_table_size"#,
+            r#"line 1: limits.max_processes: unknown key "max_processes"; known are max_nodes, max_picks, max_labels, max_label_bytes, max_table_size, max_groups"#,
         ),
         ("health: {failure_threshold: 256}", "line 1: health.failure_threshold: must be 1 to 255, not 256"),
         ("health: 3", "line 1: health: must be a map of keys, not 3"),
         (
             "health: {threshold: 3}",
-            r#"line 1: health.threshold: unknown key "threshold"; known are failure_threshold, recovery_successes"#,
+            r#"line 1: health.threshold: unknown key "threshold"; known are failure_threshold, recovery_successes, passive, window_ms, min_success_rate, min_requests, probe_interval_ms, max_probe_interval_ms, probe_timeout_ms, live_probes"#,
         ),
         (
             "nodes: [{\"a\": \"\\ud83d\"}]",

@@ -127,6 +127,8 @@ fn step(strategy: &StrategyConfig) -> Step {
         StrategyKind::Maglev { .. } => (Rule::Maglev, bound),
         StrategyKind::Rendezvous => (Rule::Rendezvous, bound),
         StrategyKind::MostAvailable { epsilon } => (Rule::MostAvailable, epsilon),
+        StrategyKind::Adaptive | StrategyKind::Fastest { .. } => (Rule::PeakEwma, crate::pool::DECAY_NS),
+        StrategyKind::ReportedLoad { .. } => (Rule::WeightedRoundRobin, 0.0),
         StrategyKind::Custom => (Rule::Custom, 0.0),
     };
     Step { rule, parameter }

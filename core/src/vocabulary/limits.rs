@@ -15,6 +15,8 @@ pub struct Limits {
     pub max_label_bytes: u32,
     /// Entries of the largest Maglev table: the `table_size` of any later strategy is at most this.
     pub max_table_size: u32,
+    /// Groups of nodes (tiers, splits) that a decision may be confined to, 1 ..= 64.
+    pub max_groups: u32,
 }
 
 impl Limits {
@@ -23,6 +25,7 @@ impl Limits {
     pub const LABELS_MAX: u32 = 64;
     pub const LABEL_BYTES_MAX: u32 = 4096;
     pub const TABLE_SIZE_MAX: u32 = 1 << 23;
+    pub const GROUPS_MAX: u32 = 64;
 }
 
 impl Default for Limits {
@@ -34,6 +37,7 @@ impl Default for Limits {
             max_labels: 16,
             max_label_bytes: 1024,
             max_table_size: 65_537,
+            max_groups: 8,
         }
     }
 }

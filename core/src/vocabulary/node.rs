@@ -40,11 +40,22 @@ pub struct NodeSpec {
     pub weight: u32,
     /// Matched by a request's `require`.
     pub labels: BTreeMap<String, String>,
+    /// 0 = primary, 1 ..= 7 = backups.
+    pub tier: u8,
+    /// Where it is, up to 63 bytes. Empty: unknown.
+    pub zone: String,
+    /// Picks in flight at one time; 0 = unlimited.
+    pub max_in_flight: u32,
+    /// Its own limits by dimension, instead of those of the pool's quotas.
+    pub quotas: BTreeMap<String, u64>,
     /// The host's own number, returned with each pick; kept in this process.
     pub user_data: u64,
 }
 
 impl NodeSpec {
+    pub const TIER_MAX: u8 = 7;
+    pub const ZONE_BYTES_MAX: usize = 63;
+
     /// A node of weight 1 whose id is its address.
     ///
     /// ```
@@ -53,7 +64,18 @@ impl NodeSpec {
     /// ```
     pub fn new(id: impl Into<String>) -> Self {
         let id = id.into();
-        Self { address: id.clone(), id, name: String::new(), weight: 1, labels: BTreeMap::new(), user_data: 0 }
+        Self {
+            address: id.clone(),
+            id,
+            name: String::new(),
+            weight: 1,
+            labels: BTreeMap::new(),
+            tier: 0,
+            zone: String::new(),
+            max_in_flight: 0,
+            quotas: BTreeMap::new(),
+            user_data: 0,
+        }
     }
 
     pub fn address(mut self, address: impl Into<String>) -> Self {
@@ -73,6 +95,27 @@ impl NodeSpec {
 
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    pub fn tier(mut self, tier: u8) -> Self {
+        self.tier = tier;
+        self
+    }
+
+    pub fn zone(mut self, zone: impl Into<String>) -> Self {
+        self.zone = zone.into();
+        self
+    }
+
+    pub fn max_in_flight(mut self, max_in_flight: u32) -> Self {
+        self.max_in_flight = max_in_flight;
+        self
+    }
+
+    /// At most `limit` units in the window of the pool's quota of that dimension.
+    pub fn quota(mut self, dimension: impl Into<String>, limit: u64) -> Self {
+        self.quotas.insert(dimension.into(), limit);
         self
     }
 

@@ -63,6 +63,7 @@ fn config(setup: &Setup, strategy: Vec<StrategyConfig>) -> PoolConfig {
         health: HealthConfig {
             failure_threshold: setup.failure_threshold,
             recovery_successes: setup.recovery_successes,
+            ..HealthConfig::default()
         },
         ..PoolConfig::default()
     }

@@ -1,8 +1,10 @@
 //! The nodes of a configuration, and what makes a set of nodes possible.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::schema::{self, Key, Place, Row, Shape, int, read_map};
+use super::capacity::QuotaLimit;
+use super::pool::PoolConfig;
+use super::schema::{self, Form, Key, Place, Row, Shape, int, read_map};
 use super::value::{Kind, Quoted, Value};
 use crate::vocabulary::error::ConfigError;
 use crate::vocabulary::limits::Limits;
@@ -40,19 +42,27 @@ pub(super) const NODE: &[Key<NodeSpec>] = &[
         unit: "",
         doc: "Texts by name, for requests that require them. Numbers and bools are taken as they are written. \
               How many and how long: `limits.max_labels`, `limits.max_label_bytes`.",
-        shape: Shape::Own {
-            read: read_labels,
-            row: Row { kind: "map of texts", default: "none", range: "" },
-            json: || {
-                let types = ["string", "number", "boolean"].map(Value::from);
-                Value::map([
-                    ("type", Value::from("object")),
-                    ("maxProperties", Value::from(Limits::LABELS_MAX)),
-                    ("propertyNames", Value::map([("minLength", Value::from(1))])),
-                    ("additionalProperties", Value::map([("type", Value::list(types))])),
-                ])
-            },
-        },
+        shape: Shape::Own(&LabelsForm { get: |n: &NodeSpec| &n.labels, get_mut: |n| &mut n.labels }),
+    },
+    int!(
+        tier: u8, 0, NodeSpec::TIER_MAX, "",
+        "0 = primary, above = backups, which take what the tiers before cannot."
+    ),
+    Key {
+        name: "zone",
+        unit: "",
+        doc: "Where the node is, for `zones`.",
+        shape: Shape::Text { min: 0, max: NodeSpec::ZONE_BYTES_MAX, get: |n| &n.zone, set: |n, text| n.zone = text },
+    },
+    int!(
+        max_in_flight: u32, 0, u32::MAX, "picks",
+        "Picks in flight at one time; 0 = unlimited. Smaller: the node queues less, and others take more."
+    ),
+    Key {
+        name: "quotas",
+        unit: "units",
+        doc: "The node's own limits, by dimensions of the pool's `quotas`.",
+        shape: Shape::Own(&NodeQuotasForm),
     },
     int!(user_data: u64, 0, u64::MAX, "", "The host's own number, returned with each pick."),
 ];
@@ -96,7 +106,9 @@ pub(super) fn read_nodes(value: &Value, place: &Place) -> Result<(Vec<NodeSpec>,
         members.add(&node, &place, |key| item.get(key).map_or(item.line, |v| v.line))?;
         nodes.push(node);
     }
-    Ok((nodes, items.iter().map(|item| item.line).collect()))
+    // What was no text has no lines.
+    let lines = items.iter().map(|item| item.line);
+    Ok((nodes, if lines.clone().all(|line| line == 0) { Vec::new() } else { lines.collect() }))
 }
 
 /// Reads one node: its id, or a map.
@@ -123,20 +135,150 @@ pub(super) fn read_node(value: &Value, place: &Place) -> Result<NodeSpec, Config
     }
 }
 
-fn read_labels(node: &mut NodeSpec, value: &Value, place: &Place) -> Result<(), ConfigError> {
-    let entries = place.map(value)?;
-    let mut bytes = 0;
-    for (i, (key, value)) in entries.iter().enumerate() {
-        let text = value.scalar_text().ok_or_else(|| place.key(&key.name).not("a text", value))?;
-        bytes += key.name.len() + text.len();
-        check_labels(i + 1, bytes, place, key.line)?;
-        check_label(&key.name, &text, place, key.line)?;
-        if node.labels.contains_key(&key.name) {
-            place.once(entries.get(..i).unwrap_or_default(), key)?;
+/// A map of texts by name, as labels are.
+pub(super) struct LabelsForm<T: 'static> {
+    pub get: fn(&T) -> &BTreeMap<String, String>,
+    pub get_mut: fn(&mut T) -> &mut BTreeMap<String, String>,
+}
+
+impl<T> Form<T> for LabelsForm<T> {
+    fn read(&self, target: &mut T, value: &Value, place: &Place) -> Result<(), ConfigError> {
+        let labels = (self.get_mut)(target);
+        let entries = place.map(value)?;
+        let mut bytes = 0;
+        for (i, (key, value)) in entries.iter().enumerate() {
+            let text = value.scalar_text().ok_or_else(|| place.key(&key.name).not("a text", value))?;
+            bytes += key.name.len() + text.len();
+            check_labels(i + 1, bytes, place, key.line)?;
+            check_label(&key.name, &text, place, key.line)?;
+            if labels.contains_key(&key.name) {
+                place.once(entries.get(..i).unwrap_or_default(), key)?;
+            }
+            labels.insert(key.name.clone(), text);
         }
-        node.labels.insert(key.name.clone(), text);
+        Ok(())
     }
-    Ok(())
+
+    fn check(&self, target: &T, place: &Place, line: usize) -> Result<(), ConfigError> {
+        let labels = (self.get)(target);
+        let bytes = labels.iter().map(|(name, text)| name.len() + text.len()).sum();
+        check_labels(labels.len(), bytes, place, line)?;
+        labels.iter().try_for_each(|(name, text)| check_label(name, text, place, line))
+    }
+
+    fn value(&self, target: &T) -> Option<Value> {
+        Some(Value::map((self.get)(target).iter().map(|(name, text)| (name, Value::from(text.as_str())))))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "map of texts", default: "none", range: "" }
+    }
+
+    fn json(&self) -> Value {
+        let types = ["string", "number", "boolean"].map(Value::from);
+        Value::map([
+            ("type", Value::from("object")),
+            ("maxProperties", Value::from(Limits::LABELS_MAX)),
+            ("propertyNames", Value::map([("minLength", Value::from(1))])),
+            ("additionalProperties", Value::map([("type", Value::list(types))])),
+        ])
+    }
+}
+
+/// The key `quotas` of a node.
+struct NodeQuotasForm;
+
+impl NodeQuotasForm {
+    fn count(count: usize, place: &Place, line: usize) -> Result<(), ConfigError> {
+        let max = QuotaLimit::COUNT_MAX;
+        match count <= max {
+            true => Ok(()),
+            false => Err(place.limit(line, format!("there are more than {max} dimensions"))),
+        }
+    }
+}
+
+impl Form<NodeSpec> for NodeQuotasForm {
+    fn read(&self, node: &mut NodeSpec, value: &Value, place: &Place) -> Result<(), ConfigError> {
+        let entries = place.map(value)?;
+        for (i, (key, value)) in entries.iter().enumerate() {
+            place.once(entries.get(..i).unwrap_or_default(), key)?;
+            Self::count(i + 1, place, key.line)?;
+            let place = place.key(&key.name);
+            place.text(&key.name, 1, QuotaLimit::DIMENSION_BYTES_MAX, key.line)?;
+            node.quotas.insert(key.name.clone(), place.int(value, 1, QuotaLimit::LIMIT_MAX)?);
+        }
+        Ok(())
+    }
+
+    fn check(&self, node: &NodeSpec, place: &Place, line: usize) -> Result<(), ConfigError> {
+        Self::count(node.quotas.len(), place, line)?;
+        node.quotas.iter().try_for_each(|(dimension, limit)| {
+            let place = place.key(dimension);
+            place.text(dimension, 1, QuotaLimit::DIMENSION_BYTES_MAX, line)?;
+            match (1..=QuotaLimit::LIMIT_MAX).contains(limit) {
+                true => Ok(()),
+                false => Err(place.outside(line, &1, &QuotaLimit::LIMIT_MAX, limit)),
+            }
+        })
+    }
+
+    fn value(&self, node: &NodeSpec) -> Option<Value> {
+        Some(Value::map(node.quotas.iter().map(|(dimension, limit)| (dimension, Value::from(*limit)))))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "map of integers", default: "none", range: "" }
+    }
+
+    fn json(&self) -> Value {
+        let limit = Value::map([
+            ("type", Value::from("integer")),
+            ("minimum", Value::from(1)),
+            ("maximum", Value::from(QuotaLimit::LIMIT_MAX)),
+        ]);
+        Value::map([
+            ("type", Value::from("object")),
+            ("maxProperties", Value::from(QuotaLimit::COUNT_MAX as u64)),
+            ("additionalProperties", limit),
+        ])
+    }
+}
+
+/// The key `nodes` of a pool.
+pub(super) struct NodesForm;
+
+impl Form<PoolConfig> for NodesForm {
+    fn read(&self, config: &mut PoolConfig, value: &Value, place: &Place) -> Result<(), ConfigError> {
+        (config.nodes, config.node_lines) = read_nodes(value, place)?;
+        Ok(())
+    }
+
+    fn check(&self, config: &PoolConfig, place: &Place, _: usize) -> Result<(), ConfigError> {
+        validate_nodes(&config.nodes, &config.node_lines, place.limits)
+    }
+
+    fn value(&self, config: &PoolConfig) -> Option<Value> {
+        Some(Value::list(
+            config
+                .nodes
+                .iter()
+                .enumerate()
+                .map(|(i, node)| schema::entries(node, NODE).at(config.node_lines.get(i).copied().unwrap_or(0))),
+        ))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "list of nodes", default: "none", range: "" }
+    }
+
+    fn json(&self) -> Value {
+        Value::map([
+            ("type", Value::from("array")),
+            ("maxItems", Value::from(Limits::NODES_MAX)),
+            ("items", Value::map([("$ref", Value::from("#/definitions/node"))])),
+        ])
+    }
 }
 
 fn check_labels(count: usize, bytes: usize, place: &Place, line: usize) -> Result<(), ConfigError> {
@@ -171,15 +313,7 @@ fn check_label(name: &str, text: &str, place: &Place, line: usize) -> Result<(),
 /// ```
 pub fn validate_node(node: &NodeSpec, limits: &Limits, key: &str, line: usize) -> Result<(), ConfigError> {
     let place = Place::root(key, limits);
-    schema::check(node, NODE, &place, line)?;
-    let place = place.key("labels");
-    check_labels(
-        node.labels.len(),
-        node.labels.iter().map(|(name, text)| name.len() + text.len()).sum(),
-        &place,
-        line,
-    )?;
-    node.labels.iter().try_for_each(|(name, text)| check_label(name, text, &place, line))
+    schema::check(node, NODE, &place, line)
 }
 
 /// Checks a whole set of nodes: each by itself, then ids, weights and number together. `lines` may be empty.

@@ -1,6 +1,8 @@
 //! Which rule chooses, and its settings.
 
-use super::schema::{self, Key, Place, Row, Shape, read_map};
+use super::DAY_MS;
+use super::pool::PoolConfig;
+use super::schema::{self, Form, Key, Place, Row, Shape, read_map};
 use super::value::{Kind, Value};
 use crate::vocabulary::error::ConfigError;
 use crate::vocabulary::limits::Limits;
@@ -61,6 +63,16 @@ pub enum StrategyKind {
     Rendezvous,
     MostAvailable {
         epsilon: f64,
+    },
+    Adaptive,
+    Fastest {
+        class_ms: u64,
+    },
+    ReportedLoad {
+        blackout_ms: u64,
+        expiry_ms: u64,
+        update_ms: u64,
+        error_penalty: f64,
     },
     /// A strategy of the user's own, set by code.
     Custom,
@@ -160,6 +172,23 @@ pub(super) const STRATEGIES: &[Entry] = &[
             "Drawn among the nodes with the most quota left.",
         )
     },
+    entry("adaptive", StrategyKind::Adaptive, "The best mark of load, latency with its tail, and errors together."),
+    Entry {
+        keys: &[NAME, CLASS_MS],
+        ..entry(
+            "fastest",
+            StrategyKind::Fastest { class_ms: 20 },
+            "The lowest average latency in classes, times what is in flight for its weight.",
+        )
+    },
+    Entry {
+        keys: &[NAME, BLACKOUT_MS, EXPIRY_MS, UPDATE_MS, ERROR_PENALTY],
+        ..entry(
+            "reported_load",
+            StrategyKind::ReportedLoad { blackout_ms: 10_000, expiry_ms: 180_000, update_ms: 1000, error_penalty: 1.0 },
+            "In turn, by weights that follow what the servers report of their load.",
+        )
+    },
 ];
 
 const NAME: Key<StrategyConfig> = Key {
@@ -167,12 +196,33 @@ const NAME: Key<StrategyConfig> = Key {
     unit: "",
     doc: "Which strategy.",
     // Read before the others, since it says which others there are.
-    shape: Shape::Own {
-        read: |_, _, _| Ok(()),
-        row: Row { kind: "text", default: "required", range: "" },
-        json: Value::null,
-    },
+    shape: Shape::Own(&NameForm),
 };
+
+struct NameForm;
+
+impl Form<StrategyConfig> for NameForm {
+    fn read(&self, _: &mut StrategyConfig, _: &Value, _: &Place) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn check(&self, _: &StrategyConfig, _: &Place, _: usize) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn value(&self, strategy: &StrategyConfig) -> Option<Value> {
+        Some(Value::from(strategy.kind.name()))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "text", default: "required", range: "" }
+    }
+
+    // Which names: `describe` knows the entry.
+    fn json(&self) -> Value {
+        Value::null()
+    }
+}
 
 const LOAD: Key<StrategyConfig> = Key {
     name: "load",
@@ -289,28 +339,136 @@ const EPSILON: Key<StrategyConfig> = Key {
     },
 };
 
+const CLASS_MS: Key<StrategyConfig> = Key {
+    name: "class_ms",
+    unit: "ms",
+    doc: "Latencies within one class count as equal. Larger: more even traffic; smaller: the fastest node takes more.",
+    shape: Shape::Int {
+        min: 1,
+        max: DAY_MS,
+        get: |s| match s.kind {
+            StrategyKind::Fastest { class_ms } => Some(class_ms),
+            _ => None,
+        },
+        set: |s, class_ms| s.kind = StrategyKind::Fastest { class_ms },
+    },
+};
+
+const BLACKOUT_MS: Key<StrategyConfig> = Key {
+    name: "blackout_ms",
+    unit: "ms",
+    doc: "How long a node must have reported before its reports count. Larger: a cold node is not flooded; smaller: its weight is right sooner.",
+    shape: Shape::Int {
+        min: 0,
+        max: DAY_MS,
+        get: |s| match s.kind {
+            StrategyKind::ReportedLoad { blackout_ms, .. } => Some(blackout_ms),
+            _ => None,
+        },
+        set: |s, v| {
+            if let StrategyKind::ReportedLoad { blackout_ms, .. } = &mut s.kind {
+                *blackout_ms = v;
+            }
+        },
+    },
+};
+
+const EXPIRY_MS: Key<StrategyConfig> = Key {
+    name: "expiry_ms",
+    unit: "ms",
+    doc: "How long a report counts. Larger: a node that falls silent keeps its weight; smaller: it soon has the average weight.",
+    shape: Shape::Int {
+        min: 1,
+        max: DAY_MS,
+        get: |s| match s.kind {
+            StrategyKind::ReportedLoad { expiry_ms, .. } => Some(expiry_ms),
+            _ => None,
+        },
+        set: |s, v| {
+            if let StrategyKind::ReportedLoad { expiry_ms, .. } = &mut s.kind {
+                *expiry_ms = v;
+            }
+        },
+    },
+};
+
+const UPDATE_MS: Key<StrategyConfig> = Key {
+    name: "update_ms",
+    unit: "ms",
+    doc: "How often weights are computed anew. Larger: steadier and cheaper; smaller: follows load sooner.",
+    shape: Shape::Int {
+        min: 1,
+        max: DAY_MS,
+        get: |s| match s.kind {
+            StrategyKind::ReportedLoad { update_ms, .. } => Some(update_ms),
+            _ => None,
+        },
+        set: |s, v| {
+            if let StrategyKind::ReportedLoad { update_ms, .. } = &mut s.kind {
+                *update_ms = v;
+            }
+        },
+    },
+};
+
+const ERROR_PENALTY: Key<StrategyConfig> = Key {
+    name: "error_penalty",
+    unit: "",
+    doc: "How much a share of errors counts as utilisation. Larger: failing nodes take less; 0: errors change no weight.",
+    shape: Shape::Float {
+        min: 0.0,
+        max: 100.0,
+        get: |s| match s.kind {
+            StrategyKind::ReportedLoad { error_penalty, .. } => Some(error_penalty),
+            _ => None,
+        },
+        set: |s, v| {
+            if let StrategyKind::ReportedLoad { error_penalty, .. } = &mut s.kind {
+                *error_penalty = v;
+            }
+        },
+    },
+};
+
 const BOUNDED_LOAD_KEY: Key<StrategyConfig> = Key {
     name: "bounded_load",
     unit: "",
     doc: "How many times its share of all picks in flight a node may hold before keys overflow; `true` is 1.25.",
-    shape: Shape::Own {
-        read: |s, value, place| {
-            s.bounded_load = match value.kind {
-                Kind::Bool(false) => None,
-                Kind::Bool(true) => Some(BOUNDED_LOAD),
-                Kind::Int(int) => Some(int as f64),
-                Kind::Float(float) => Some(float),
-                _ => return Err(place.not("true, false or a number", value)),
-            };
-            Ok(())
-        },
-        row: Row { kind: "number or bool", default: "false", range: "at least 1" },
-        json: || {
-            let number = Value::map([("type", Value::from("number")), ("minimum", Value::from(1))]);
-            Value::map([("anyOf", Value::list([Value::map([("type", Value::from("boolean"))]), number]))])
-        },
-    },
+    shape: Shape::Own(&BoundForm),
 };
+
+struct BoundForm;
+
+impl Form<StrategyConfig> for BoundForm {
+    fn read(&self, strategy: &mut StrategyConfig, value: &Value, place: &Place) -> Result<(), ConfigError> {
+        strategy.bounded_load = match value.kind {
+            Kind::Bool(false) => None,
+            Kind::Bool(true) => Some(BOUNDED_LOAD),
+            Kind::Int(int) => Some(int as f64),
+            Kind::Float(float) => Some(float),
+            _ => return Err(place.not("true, false or a number", value)),
+        };
+        Ok(())
+    }
+
+    // `fits` does, for strategies without this key, too.
+    fn check(&self, _: &StrategyConfig, _: &Place, _: usize) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn value(&self, strategy: &StrategyConfig) -> Option<Value> {
+        Some(strategy.bounded_load.map_or_else(|| Value::from(false), Value::from))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "number or bool", default: "`false`", range: "at least 1" }
+    }
+
+    fn json(&self) -> Value {
+        let number = Value::map([("type", Value::from("number")), ("minimum", Value::from(1))]);
+        Value::map([("anyOf", Value::list([Value::map([("type", Value::from("boolean"))]), number]))])
+    }
+}
 
 impl StrategyConfig {
     /// The strategy of that name with its default settings: the names of the documents, and their aliases.
@@ -323,6 +481,11 @@ impl StrategyConfig {
         let place = Place::root(key, limits);
         schema::check(self, self.kind.entry().map_or(&[], |e| e.keys), &place, line)?;
         self.fits(&place, |_| line)
+    }
+
+    /// A map of its name and all its settings.
+    pub fn to_value(&self) -> Value {
+        schema::entries(self, self.kind.entry().map_or(&[NAME], |e| e.keys))
     }
 
     fn named(name: &str, line: usize, place: &Place) -> Result<Self, ConfigError> {
@@ -408,6 +571,33 @@ impl StrategyConfig {
     }
 }
 
+/// The key `strategy` of a pool.
+pub(super) struct ChainForm;
+
+impl Form<PoolConfig> for ChainForm {
+    fn read(&self, config: &mut PoolConfig, value: &Value, place: &Place) -> Result<(), ConfigError> {
+        config.strategy = read_chain(value, place)?;
+        Ok(())
+    }
+
+    fn check(&self, config: &PoolConfig, place: &Place, _: usize) -> Result<(), ConfigError> {
+        validate_chain(&config.strategy, place.limits, &place.to_string())
+    }
+
+    fn value(&self, config: &PoolConfig) -> Option<Value> {
+        let strategies = config.strategy.iter().map(StrategyConfig::to_value);
+        Some(Value::list(strategies))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "strategy", default: "`p2c`", range: "" }
+    }
+
+    fn json(&self) -> Value {
+        Value::map([("$ref", Value::from("#/definitions/strategies"))])
+    }
+}
+
 /// Reads one strategy, or the list of a fallback chain.
 pub(super) fn read_chain(value: &Value, place: &Place) -> Result<Vec<StrategyConfig>, ConfigError> {
     let Kind::List(items) = &value.kind else {
@@ -474,6 +664,9 @@ impl StrategyKind {
             Self::Maglev { .. } => "maglev",
             Self::Rendezvous => "rendezvous",
             Self::MostAvailable { .. } => "most_available",
+            Self::Adaptive => "adaptive",
+            Self::Fastest { .. } => "fastest",
+            Self::ReportedLoad { .. } => "reported_load",
             Self::Custom => "custom",
         }
     }

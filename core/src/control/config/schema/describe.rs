@@ -5,8 +5,11 @@ use std::fmt::Write;
 use super::super::nodes::NODE;
 use super::super::strategy::{CHAIN_MAX, STRATEGIES, StrategyConfig};
 use super::super::value::{Kind, Value};
-use super::super::{HEALTH, HealthConfig, LIMITS, POOL, PoolConfig};
-use super::{Key, Shape};
+use super::super::{
+    AdaptiveLimitConfig, AffinityConfig, BreakerConfig, ChecksConfig, HealthConfig, OutlierConfig, PanicConfig,
+    PoolConfig, QuotaLimit, RetryConfig, SlowStartConfig, SplitConfig, StatsConfig, TiersConfig, ZonesConfig,
+};
+use super::{Key, Section, Shape};
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
 
@@ -22,10 +25,23 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 /// The documentation of all keys: the text of `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
-    section(&mut out, "The pool", POOL, &PoolConfig::default());
+    section(&mut out, "The pool", PoolConfig::KEYS, &PoolConfig::default());
     section(&mut out, "`nodes`", NODE, &NodeSpec::new(""));
-    section(&mut out, "`health`", HEALTH, &HealthConfig::default());
-    section(&mut out, "`limits`", LIMITS, &Limits::default());
+    keyed::<HealthConfig>(&mut out, "health");
+    keyed::<ChecksConfig>(&mut out, "checks");
+    keyed::<BreakerConfig>(&mut out, "breaker");
+    keyed::<OutlierConfig>(&mut out, "outlier");
+    keyed::<PanicConfig>(&mut out, "panic");
+    keyed::<TiersConfig>(&mut out, "tiers");
+    keyed::<ZonesConfig>(&mut out, "zones");
+    keyed::<SlowStartConfig>(&mut out, "slow_start");
+    keyed::<SplitConfig>(&mut out, "splits");
+    keyed::<AffinityConfig>(&mut out, "affinity");
+    keyed::<AdaptiveLimitConfig>(&mut out, "adaptive_limit");
+    keyed::<QuotaLimit>(&mut out, "quotas");
+    keyed::<RetryConfig>(&mut out, "retry");
+    keyed::<StatsConfig>(&mut out, "stats");
+    keyed::<Limits>(&mut out, "limits");
     out.push_str("\n## `strategy`\n\n| name | also | chooses |\n|---|---|---|\n");
     for entry in STRATEGIES {
         let aliases: Vec<_> = entry.aliases.iter().map(|a| format!("`{a}`")).collect();
@@ -68,7 +84,9 @@ pub fn json_schema() -> String {
         ("$schema", Value::from("http://json-schema.org/draft-07/schema#")),
         ("title", Value::from("loadwise pool configuration")),
     ]);
-    if let (Kind::Map(to), Kind::Map(from)) = (&mut schema.kind, object(POOL, &PoolConfig::default(), &[]).kind) {
+    if let (Kind::Map(to), Kind::Map(from)) =
+        (&mut schema.kind, object(PoolConfig::KEYS, &PoolConfig::default(), &[]).kind)
+    {
         to.extend(from);
     }
     let definitions = Value::map([
@@ -115,7 +133,7 @@ impl<T> Key<T> {
                 let json = with(json, "maxLength", Value::from(*max as u64));
                 (with(json, "pattern", Value::from(r"^[^\u0000-\u001f\u007f-\u009f]*$")), None)
             }
-            Shape::Own { json, .. } => (json(), None),
+            Shape::Own(form) => (form.json(), None),
         };
         let json = with(json, "description", Value::from(self.doc));
         match default {
@@ -141,9 +159,16 @@ impl<T> Key<T> {
             }
             Shape::Text { min: 0, max, .. } => ["text".to_owned(), "unset".to_owned(), format!("at most {max} bytes")],
             Shape::Text { min, max, .. } => ["text".to_owned(), "required".to_owned(), format!("{min} to {max} bytes")],
-            Shape::Own { row, .. } => [row.kind, row.default, row.range].map(str::to_owned),
+            Shape::Own(form) => {
+                let row = form.row();
+                [row.kind, row.default, row.range].map(str::to_owned)
+            }
         }
     }
+}
+
+fn keyed<S: Section>(out: &mut String, name: &str) {
+    section(out, &format!("`{name}`"), S::KEYS, &S::default());
 }
 
 fn section<T>(out: &mut String, title: &str, keys: &[Key<T>], default: &T) {

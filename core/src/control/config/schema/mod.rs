@@ -2,10 +2,14 @@
 //! filled, and writes the documentation and the JSON Schema.
 
 mod describe;
+mod form;
+mod lines;
 mod place;
 
-pub(super) use describe::{Row, object};
+pub(super) use describe::Row;
 pub use describe::{json_schema, markdown};
+pub(super) use form::{Always, Form, List, Optional, Section};
+pub(super) use lines::Lines;
 pub(super) use place::{Place, repeated};
 
 use super::value::{Kind, Quoted, Value, whole};
@@ -51,11 +55,7 @@ pub(super) enum Shape<T: 'static> {
         set: fn(&mut T, String),
     },
     /// What has a form of its own.
-    Own {
-        read: fn(&mut T, &Value, &Place) -> Result<(), ConfigError>,
-        row: Row,
-        json: fn() -> Value,
-    },
+    Own(&'static dyn Form<T>),
 }
 
 /// A key whose name is that of the field that keeps its whole number.
@@ -75,7 +75,96 @@ macro_rules! int {
         }
     };
 }
-pub(super) use int;
+
+/// The same for a share, a rate or another number with a fraction.
+macro_rules! float {
+    ($field:ident, $min:expr, $max:expr, $unit:literal, $doc:literal) => {
+        $crate::control::config::schema::Key {
+            name: stringify!($field),
+            unit: $unit,
+            doc: $doc,
+            shape: $crate::control::config::schema::Shape::Float {
+                min: $min,
+                max: $max,
+                get: |c| Some(c.$field),
+                set: |c, v| c.$field = v,
+            },
+        }
+    };
+}
+
+/// The same for a switch.
+macro_rules! switch {
+    ($field:ident, $doc:literal) => {
+        $crate::control::config::schema::Key {
+            name: stringify!($field),
+            unit: "",
+            doc: $doc,
+            shape: $crate::control::config::schema::Shape::Bool { get: |c| c.$field, set: |c, v| c.$field = v },
+        }
+    };
+}
+
+/// The same for one of a few words.
+macro_rules! word {
+    ($field:ident: $words:ty, $doc:literal) => {
+        $crate::control::config::schema::Key {
+            name: stringify!($field),
+            unit: "",
+            doc: $doc,
+            shape: $crate::control::config::schema::Shape::Word {
+                words: <$words>::WORDS,
+                get: |c| Some(c.$field.as_str()),
+                set: |c, word| c.$field = <$words>::of(word).unwrap_or_default(),
+            },
+        }
+    };
+}
+
+/// A choice of a few words, the first of which is the default.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            pub(in crate::control::config) const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word for it in every language.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+
+            pub(in crate::control::config) fn of(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+/// A key whose name is that of the field that keeps its section.
+macro_rules! section {
+    ($form:ident $field:ident, $doc:literal) => {
+        $crate::control::config::schema::Key {
+            name: stringify!($field),
+            unit: "",
+            doc: $doc,
+            shape: $crate::control::config::schema::Shape::Own(&$crate::control::config::schema::$form {
+                get: |c: &Self| &c.$field,
+                get_mut: |c| &mut c.$field,
+            }),
+        }
+    };
+}
+pub(super) use {float, int, section, switch, word, words};
 
 /// Reads the map `value` into `target`: every key must be one of `keys` and stand there once.
 pub(super) fn read_map<T>(target: &mut T, keys: &[Key<T>], value: &Value, place: &Place) -> Result<(), ConfigError> {
@@ -105,9 +194,15 @@ pub(super) fn check<T>(target: &T, keys: &[Key<T>], place: &Place, line: usize) 
                 _ => Ok(()),
             },
             Shape::Text { min, max, get, .. } => place.text(get(target), *min, *max, line),
-            Shape::Bool { .. } | Shape::Word { .. } | Shape::Own { .. } => Ok(()),
+            Shape::Own(form) => form.check(target, &place, line),
+            Shape::Bool { .. } | Shape::Word { .. } => Ok(()),
         }
     })
+}
+
+/// A section as data: every key that is set, with its value.
+pub(super) fn entries<T>(target: &T, keys: &[Key<T>]) -> Value {
+    Value::map(keys.iter().filter_map(|key| Some((key.name, key.value(target)?))))
 }
 
 impl<T> Key<T> {
@@ -138,9 +233,20 @@ impl<T> Key<T> {
                 }
                 _ => return Err(place.not("a text", value)),
             },
-            Shape::Own { read, .. } => read(target, value, place)?,
+            Shape::Own(form) => form.read(target, value, place)?,
         }
         Ok(())
+    }
+
+    fn value(&self, target: &T) -> Option<Value> {
+        match &self.shape {
+            Shape::Int { get, .. } => get(target).map(Value::from),
+            Shape::Float { get, .. } => get(target).map(Value::from),
+            Shape::Bool { get, .. } => Some(Value::from(get(target))),
+            Shape::Word { get, .. } => get(target).map(Value::from),
+            Shape::Text { get, .. } => Some(Value::from(get(target))),
+            Shape::Own(form) => form.value(target),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::super::value::{self, Clipped, Kind, Value};
+use super::Lines;
 use crate::vocabulary::error::ConfigError;
 use crate::vocabulary::limits::Limits;
 
@@ -59,6 +60,15 @@ impl<'a> Place<'a> {
         is: &dyn fmt::Display,
     ) -> ConfigError {
         self.error(line, format!("must be {min} to {max}, not {is}"))
+    }
+
+    /// That the key `most` is not below the key `least`.
+    pub fn ordered(&self, lines: Lines, least: (&str, u64), most: (&str, u64)) -> Result<(), ConfigError> {
+        if least.1 <= most.1 {
+            return Ok(());
+        }
+        let message = format!("must be at least {} = {}, not {}", least.0, least.1, most.1);
+        Err(self.key(most.0).error(lines.first(&[most.0, least.0]), message))
     }
 
     /// The entries of a map.
