@@ -5,10 +5,13 @@
 //! `stats.window_ms`.
 
 use crate::control::config::Value;
+use crate::policies::histogram::Counts;
+use crate::policies::histogram::cumulative::{BOUNDS_NS, Cumulative};
 use crate::vocabulary::breaker::BreakerState;
 use crate::vocabulary::error::NoNodeReason;
 use crate::vocabulary::outcome::FailureKind;
 use crate::vocabulary::status::HealthStatus;
+use crate::vocabulary::time::NANOS_PER_MS;
 
 /// A pool at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -130,7 +133,7 @@ pub struct NodeStats {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LatencyStats {
     pub count: u64,
-    /// 0.0 if `count` is.
+    /// 0.0 if `count` is, as are the percentiles.
     pub mean_ms: f64,
     pub p50_ms: f64,
     pub p95_ms: f64,
@@ -246,6 +249,18 @@ impl NodeStats {
 }
 
 impl LatencyStats {
+    #[allow(dead_code)]
+    pub(crate) fn of<const MERGED: usize>(counts: &Counts<MERGED>) -> Self {
+        let ms = |ns: Option<f64>| ns.map_or(0.0, |ns| ns / NANOS_PER_MS as f64);
+        Self {
+            count: counts.count(),
+            mean_ms: ms(counts.mean_ns()),
+            p50_ms: ms(counts.quantile_ns(0.5)),
+            p95_ms: ms(counts.quantile_ns(0.95)),
+            p99_ms: ms(counts.quantile_ns(0.99)),
+        }
+    }
+
     pub fn to_value(&self) -> Value {
         Value::map([
             ("count", self.count.into()),
@@ -258,6 +273,17 @@ impl LatencyStats {
 }
 
 impl LatencyHistogram {
+    #[allow(dead_code)]
+    pub(crate) fn of(cumulative: Cumulative<'_>) -> Self {
+        let counts = cumulative.up_to_bounds();
+        let le_ms = BOUNDS_NS.map(|ns| ns as f64 / NANOS_PER_MS as f64);
+        Self {
+            buckets: le_ms.into_iter().zip(counts).map(|(le_ms, count)| LatencyBucket { le_ms, count }).collect(),
+            count: counts[counts.len() - 1].saturating_add(cumulative.above_bounds()),
+            sum_ms: cumulative.sum_us() as f64 / 1e3,
+        }
+    }
+
     pub fn to_value(&self) -> Value {
         let bucket = |b: &LatencyBucket| Value::map([("le_ms", b.le_ms.into()), ("count", b.count.into())]);
         Value::map([
@@ -284,4 +310,57 @@ fn option(value: Option<impl Into<Value>>) -> Value {
 
 fn counts<K: Copy>(counts: &[(K, u64)], name: impl Fn(K) -> &'static str) -> Value {
     Value::map(counts.iter().map(|&(key, count)| (name(key), count.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policies::histogram::{FINE, Histogram, scale};
+    use crate::sync::AtomicU64;
+
+    fn words(count: usize) -> Vec<AtomicU64> {
+        (0..count).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    #[test]
+    fn latencies_are_told_in_milliseconds() {
+        let words = words(Histogram::<FINE>::WORDS);
+        let histogram = Histogram::<FINE>(&words);
+        assert_eq!(LatencyStats::of(&histogram.counts(1, 1000)), LatencyStats::default());
+        (1..=100).for_each(|ms| histogram.record(scale::bucket(ms * NANOS_PER_MS), 1, 1000));
+        let told = LatencyStats::of(&histogram.counts(1, 1000));
+        assert_eq!(told.count, 100);
+        for (exact, told) in [(50.5, told.mean_ms), (50.0, told.p50_ms), (95.0, told.p95_ms), (99.0, told.p99_ms)] {
+            assert!((told - exact).abs() <= 0.01 * exact, "{exact} is told as {told}");
+        }
+    }
+
+    #[test]
+    fn a_histogram_is_told_with_all_below_each_bound() {
+        let words = words(Cumulative::WORDS);
+        let cumulative = Cumulative(&words);
+        [2, 70, 20_000].into_iter().for_each(|ms| cumulative.record(ms * NANOS_PER_MS));
+        let told = LatencyHistogram::of(cumulative);
+        let up_to = |le_ms: f64| told.buckets.iter().find(|bucket| bucket.le_ms == le_ms).unwrap().count;
+        assert_eq!([1.0, 2.5, 50.0, 75.0, 10_000.0].map(up_to), [0, 1, 1, 2, 2]);
+        assert_eq!((told.count, told.sum_ms), (3, 20_072.0));
+    }
+
+    #[test]
+    fn as_data_absent_is_null_and_counts_have_their_names() {
+        let node = NodeStats { id: "a".into(), load: Some(f64::NAN), ..NodeStats::default() };
+        let pool = PoolStats {
+            failures_by_kind: FailureKind::ALL.map(|kind| (kind, kind as u64)).into(),
+            no_node: vec![(NoNodeReason::Saturated, 7)],
+            nodes: vec![node],
+            ..PoolStats::default()
+        };
+        let value = pool.to_value();
+        assert_eq!(value.get("latency"), Some(&Value::null()));
+        assert_eq!(value.get("failures_by_kind").unwrap().get("server_error"), Some(&Value::from(4)));
+        assert_eq!(value.get("no_node").unwrap().get("saturated"), Some(&Value::from(7)));
+        let json: serde_json::Value = serde_json::from_str(&value.to_json()).unwrap();
+        assert_eq!((&json["nodes"][0]["id"], &json["nodes"][0]["load"]), (&"a".into(), &serde_json::Value::Null));
+        assert_eq!(json["nodes"][0]["breaker"], "closed");
+    }
 }

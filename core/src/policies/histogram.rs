@@ -224,3 +224,9 @@ impl<const MERGED: usize> Counts<MERGED> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(all(test, loom))]
+mod models;

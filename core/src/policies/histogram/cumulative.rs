@@ -59,3 +59,38 @@ impl Cumulative<'_> {
         self.0.get(index).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_counts_at_its_bound_and_all_above() {
+        let words: Vec<_> = (0..Cumulative::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let cumulative = Cumulative(&words);
+        for (i, &bound) in BOUNDS_NS.iter().enumerate() {
+            cumulative.record(bound);
+            cumulative.record(bound + 1);
+            assert_eq!(cumulative.up_to_bounds()[i], 2 * i as u64 + 1);
+        }
+        assert_eq!((cumulative.up_to_bounds()[15], cumulative.above_bounds()), (31, 1));
+    }
+
+    #[test]
+    fn the_sum_is_in_microseconds_and_cannot_be_blown_up_by_one_latency() {
+        let words: Vec<_> = (0..Cumulative::WORDS).map(|_| AtomicU64::new(0)).collect();
+        let cumulative = Cumulative(&words);
+        cumulative.record(1_500_400);
+        cumulative.record(0);
+        assert_eq!(cumulative.sum_us(), 1500);
+        cumulative.record(u64::MAX);
+        assert_eq!(cumulative.sum_us(), 1500 + ((1 << 42) + 500) / 1000);
+        assert_eq!(cumulative.above_bounds(), 1);
+    }
+
+    #[test]
+    fn bounds_rise_from_a_millisecond_to_ten_seconds() {
+        assert!(BOUNDS_NS.is_sorted_by(|a, b| a < b));
+        assert_eq!((BOUNDS_NS[0], BOUNDS_NS[1], BOUNDS_NS[15]), (1_000_000, 2_500_000, 10_000_000_000));
+    }
+}
