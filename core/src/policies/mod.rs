@@ -9,5 +9,6 @@ pub(crate) mod outlier;
 pub mod quota;
 pub(crate) mod rate;
 pub(crate) mod slow_start;
+pub(crate) mod tiers;
 mod window;
 pub(crate) mod zones;
