@@ -5,6 +5,8 @@
 
 mod capacity;
 mod cross;
+mod document;
+mod engine;
 mod guard;
 mod health;
 mod limits;
@@ -18,12 +20,14 @@ mod yaml;
 
 pub use capacity::{AdaptiveLimitConfig, LatencyStats, QuotaLimit, RetryConfig, StatsConfig};
 pub use cross::validate_node_quotas;
+pub use engine::EngineConfig;
 pub use guard::{BreakerConfig, OutlierConfig, PanicConfig, PanicMode};
 pub use health::{ChecksConfig, HealthConfig};
-pub use nodes::{WEIGHT_SUM_MAX, validate_node, validate_nodes};
+pub use nodes::{WEIGHT_SUM_MAX, parse_nodes, validate_node, validate_nodes};
 pub use pool::PoolConfig;
 pub use strategy::{
-    BOUNDED_LOAD, CHAIN_MAX, P2cLoad, RING_POINTS_MAX, RingCompat, StrategyConfig, StrategyKind, validate_chain,
+    BOUNDED_LOAD, CHAIN_MAX, P2cLoad, RING_POINTS_MAX, RingCompat, StrategyConfig, StrategyKind, parse_chain,
+    validate_chain,
 };
 pub use traffic::{AffinityConfig, Rebalance, SlowStartConfig, SplitConfig, TiersConfig, ZonesConfig};
 pub use value::{DEPTH_MAX, Key, Kind, Value};

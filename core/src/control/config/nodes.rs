@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::capacity::QuotaLimit;
 use super::pool::PoolConfig;
-use super::schema::{self, Form, Key, Place, Row, Shape, int, read_map};
+use super::schema::{self, Form, Key, Place, Row, Shape, describe, int, read_map};
 use super::value::{Kind, Quoted, Value};
-use crate::vocabulary::error::ConfigError;
+use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
 use crate::vocabulary::text::TEXT_BYTES_MAX;
@@ -94,7 +94,7 @@ impl Members {
 }
 
 /// Reads the list of nodes, with the line of each.
-pub(super) fn read_nodes(value: &Value, place: &Place) -> Result<(Vec<NodeSpec>, Vec<usize>), ConfigError> {
+fn read_nodes(value: &Value, place: &Place) -> Result<(Vec<NodeSpec>, Vec<usize>), ConfigError> {
     let Kind::List(items) = &value.kind else {
         return Err(place.not("a list of nodes", value));
     };
@@ -111,8 +111,25 @@ pub(super) fn read_nodes(value: &Value, place: &Place) -> Result<(Vec<NodeSpec>,
     Ok((nodes, if lines.clone().all(|line| line == 0) { Vec::new() } else { lines.collect() }))
 }
 
+/// Reads native data as nodes: the value of a pool's key `nodes`, for calls that take nodes alone.
+///
+/// ```
+/// use loadwise::Limits;
+/// use loadwise::config::{Value, parse_nodes};
+///
+/// let nodes = parse_nodes(&Value::parse("[a, {id: b, weight: 5}]")?, &Limits::default())?;
+/// assert_eq!((nodes[0].id.as_str(), nodes[1].weight), ("a", 5));
+/// # Ok::<(), loadwise::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Config`], naming key and line.
+pub fn parse_nodes(value: &Value, limits: &Limits) -> Result<Vec<NodeSpec>, Error> {
+    Ok(read_nodes(value, &Place::root("nodes", limits))?.0)
+}
+
 /// Reads one node: its id, or a map.
-pub(super) fn read_node(value: &Value, place: &Place) -> Result<NodeSpec, ConfigError> {
+fn read_node(value: &Value, place: &Place) -> Result<NodeSpec, ConfigError> {
     match &value.kind {
         Kind::Text(id) => {
             place.text(id, 1, TEXT_BYTES_MAX, value.line)?;
@@ -255,7 +272,7 @@ impl Form<PoolConfig> for NodesForm {
     }
 
     fn check(&self, config: &PoolConfig, place: &Place, _: usize) -> Result<(), ConfigError> {
-        validate_nodes(&config.nodes, &config.node_lines, place.limits)
+        check_nodes(&config.nodes, &config.node_lines, place)
     }
 
     fn value(&self, config: &PoolConfig) -> Option<Value> {
@@ -270,6 +287,10 @@ impl Form<PoolConfig> for NodesForm {
 
     fn row(&self) -> Row {
         Row { kind: "list of nodes", default: "none", range: "" }
+    }
+
+    fn section(&self, key: &str, doc: &str) -> Option<String> {
+        Some(describe::section(key, doc, NODE, &NodeSpec::new(""), &["id"]))
     }
 
     fn json(&self) -> Value {
@@ -318,15 +339,15 @@ pub fn validate_node(node: &NodeSpec, limits: &Limits, key: &str, line: usize) -
 
 /// Checks a whole set of nodes: each by itself, then ids, weights and number together. `lines` may be empty.
 pub fn validate_nodes(nodes: &[NodeSpec], lines: &[usize], limits: &Limits) -> Result<(), ConfigError> {
-    let root = Place::root("nodes", limits);
+    check_nodes(nodes, lines, &Place::root("nodes", limits))
+}
+
+fn check_nodes(nodes: &[NodeSpec], lines: &[usize], root: &Place) -> Result<(), ConfigError> {
     let mut members = Members { lines: HashMap::with_capacity(nodes.len()), weight_sum: 0 };
     for (i, node) in nodes.iter().enumerate() {
         let place = root.index(i);
         let line = lines.get(i).copied().unwrap_or(0);
-        // A valid node, which most are, must not cost the text of its place.
-        if validate_node(node, limits, "", line).is_err() {
-            validate_node(node, limits, &place.to_string(), line)?;
-        }
+        schema::check(node, NODE, &place, line)?;
         members.add(node, &place, |_| line)?;
     }
     Ok(())

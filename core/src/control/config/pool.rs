@@ -1,10 +1,10 @@
 //! Everything that is said of one pool.
 
-use std::io::Read;
 use std::path::Path;
 
 use super::DAY_MS;
 use super::capacity::{AdaptiveLimitConfig, QuotaLimit, RetryConfig, StatsConfig};
+use super::document;
 use super::guard::{BreakerConfig, OutlierConfig, PanicConfig};
 use super::health::{ChecksConfig, HealthConfig};
 use super::limits::WIDEST;
@@ -13,7 +13,6 @@ use super::schema::{self, Key, Lines, List, Place, Section, Shape, int, read_map
 use super::strategy::{ChainForm, StrategyConfig};
 use super::traffic::{AffinityConfig, SlowStartConfig, SplitConfig, TiersConfig, ZonesConfig};
 use super::value::Value;
-use super::yaml::{self, TEXT_BYTES_MAX};
 use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
@@ -161,49 +160,52 @@ impl Section for PoolConfig {
 
 impl PoolConfig {
     /// Reads YAML or JSON.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming key and line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::from_value(&yaml::parse(text)?)
+        Self::from_value(&Value::parse(text)?)
     }
 
     /// Reads YAML or JSON from bytes, which must be UTF-8.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming key and line.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::parse(text),
-            Err(e) => {
-                let line = 1 + bytes.iter().take(e.valid_up_to()).filter(|&&b| b == b'\n').count();
-                Err(ConfigError::new("", line, "the text is not UTF-8").into())
-            }
-        }
+        Self::from_value(&Value::from_bytes(bytes)?)
     }
 
     /// Reads YAML or JSON from a file. Errors name it.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming key, line and file.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let unreadable = |e: std::io::Error| ConfigError::new("", 0, format!("cannot read {}: {e}", path.display()));
-        let mut bytes = Vec::new();
-        // One byte more than a text may have is enough to see that there are too many.
-        let most = TEXT_BYTES_MAX as u64 + 1;
-        std::fs::File::open(path).map_err(unreadable)?.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
-        Self::from_bytes(&bytes).map_err(|error| match error {
-            Error::Config(e) => ConfigError { message: format!("{} (in {})", e.message, path.display()), ..e }.into(),
-            other => other,
-        })
+        document::from_path(path.as_ref(), Self::from_value)
     }
 
     /// Reads native data, a map of the keys.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming key and line.
     pub fn from_value(value: &Value) -> Result<Self, Error> {
-        // Nodes and strategies may stand before the bounds that hold for them.
-        let mut limits = Limits::default();
-        if let Some(given) = value.get("limits") {
-            if read_map(&mut limits, Limits::KEYS, given, &Place::root("limits", &WIDEST)).is_err() {
-                limits = WIDEST;
-            }
-        }
-        let mut config = Self::default();
-        let root = Place::root("", &limits);
-        read_map(&mut config, Self::KEYS, value, &root)?;
-        config.agrees(&root, Lines::of(value))?;
-        Ok(config)
+        Ok(Self::read(value, &Place::root("", &WIDEST))?)
+    }
+
+    /// This configuration with every key that has a value, defaults included, and what is off as `false`. What is read
+    /// from it is equal to this, but for an own strategy, which has no name to be read by.
+    ///
+    /// ```
+    /// use loadwise::config::PoolConfig;
+    ///
+    /// let config = PoolConfig::parse("{nodes: [a], breaker: {open_ms: 1000}}")?;
+    /// let value = config.to_value();
+    /// assert_eq!(value.get("breaker").unwrap().get("max_open_ms").unwrap().to_json(), "300000");
+    /// assert_eq!(value.get("outlier").unwrap().to_json(), "false");
+    /// assert_eq!(PoolConfig::from_value(&value)?, config);
+    /// # Ok::<(), loadwise::Error>(())
+    /// ```
+    pub fn to_value(&self) -> Value {
+        schema::entries(self, Self::KEYS)
     }
 
     /// Checks a configuration that code has made. One that was read has been checked.
@@ -215,12 +217,34 @@ impl PoolConfig {
     /// let config = PoolConfig { health, ..PoolConfig::default() };
     /// assert_eq!(config.validate().unwrap_err().to_string(), "health.failure_threshold: must be 1 to 255, not 0");
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the key, and the line of a node that has one.
     pub fn validate(&self) -> Result<(), Error> {
-        let root = Place::root("", &self.limits);
+        Ok(self.check(&Place::root("", &WIDEST))?)
+    }
+
+    pub(super) fn read(value: &Value, place: &Place) -> Result<Self, ConfigError> {
+        // Nodes and strategies may stand before the bounds that hold for them.
+        let mut limits = Limits::default();
+        if let Some(given) = value.get("limits") {
+            if read_map(&mut limits, Limits::KEYS, given, &place.key("limits")).is_err() {
+                limits = WIDEST;
+            }
+        }
+        let place = place.within(&limits);
+        let mut config = Self::default();
+        read_map(&mut config, Self::KEYS, value, &place)?;
+        config.agrees(&place, Lines::of(value))?;
+        Ok(config)
+    }
+
+    pub(super) fn check(&self, place: &Place) -> Result<(), ConfigError> {
+        let place = place.within(&self.limits);
         // The others are checked against these.
-        schema::check(&self.limits, Limits::KEYS, &root.key("limits"), 0)?;
-        schema::check(self, Self::KEYS, &root, 0)?;
-        Ok(self.agrees(&root, Lines::all(0))?)
+        schema::check(&self.limits, Limits::KEYS, &place.key("limits"), 0)?;
+        schema::check(self, Self::KEYS, &place, 0)?;
+        self.agrees(&place, Lines::all(0))
     }
 }
 

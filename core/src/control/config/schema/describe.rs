@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
+use super::super::engine::ENGINE;
 use super::super::nodes::NODE;
-use super::super::strategy::{CHAIN_MAX, STRATEGIES, StrategyConfig};
+use super::super::pool::PoolConfig;
+use super::super::strategy::{CHAIN_MAX, Entry, STRATEGIES, StrategyConfig};
 use super::super::value::{Kind, Value};
-use super::super::{
-    AdaptiveLimitConfig, AffinityConfig, BreakerConfig, ChecksConfig, HealthConfig, OutlierConfig, PanicConfig,
-    PoolConfig, QuotaLimit, RetryConfig, SlowStartConfig, SplitConfig, StatsConfig, TiersConfig, ZonesConfig,
-};
 use super::{Key, Section, Shape};
-use crate::vocabulary::limits::Limits;
+use crate::control::config::EngineConfig;
 use crate::vocabulary::node::NodeSpec;
 
 /// What the documentation says of a value that has a form of its own.
@@ -25,37 +23,34 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 /// The documentation of all keys: the text of `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
-    section(&mut out, "The pool", PoolConfig::KEYS, &PoolConfig::default());
-    section(&mut out, "`nodes`", NODE, &NodeSpec::new(""));
-    keyed::<HealthConfig>(&mut out, "health");
-    keyed::<ChecksConfig>(&mut out, "checks");
-    keyed::<BreakerConfig>(&mut out, "breaker");
-    keyed::<OutlierConfig>(&mut out, "outlier");
-    keyed::<PanicConfig>(&mut out, "panic");
-    keyed::<TiersConfig>(&mut out, "tiers");
-    keyed::<ZonesConfig>(&mut out, "zones");
-    keyed::<SlowStartConfig>(&mut out, "slow_start");
-    keyed::<SplitConfig>(&mut out, "splits");
-    keyed::<AffinityConfig>(&mut out, "affinity");
-    keyed::<AdaptiveLimitConfig>(&mut out, "adaptive_limit");
-    keyed::<QuotaLimit>(&mut out, "quotas");
-    keyed::<RetryConfig>(&mut out, "retry");
-    keyed::<StatsConfig>(&mut out, "stats");
-    keyed::<Limits>(&mut out, "limits");
-    out.push_str("\n## `strategy`\n\n| name | also | chooses |\n|---|---|---|\n");
+    table(&mut out, "The pool", "", PoolConfig::KEYS, &PoolConfig::default(), &[]);
+    for key in PoolConfig::KEYS {
+        if let Shape::Own(form) = &key.shape {
+            out.extend(form.section(key.name, key.doc));
+        }
+    }
+    out
+}
+
+/// The chapter about all strategies.
+pub(in super::super) fn strategies(doc: &str) -> String {
+    let mut out = format!("\n## `strategy`\n\n{doc}\n\n| name | also | chooses |\n|---|---|---|\n");
     for entry in STRATEGIES {
         let aliases: Vec<_> = entry.aliases.iter().map(|a| format!("`{a}`")).collect();
         line(&mut out, format_args!("| `{}` | {} | {} |", entry.name, aliases.join(", "), entry.doc));
     }
     // The first key is the name itself.
     for entry in STRATEGIES.iter().filter(|e| e.keys.len() > 1) {
-        section(
-            &mut out,
-            &format!("`strategy: {{name: {}}}`", entry.name),
-            entry.keys.get(1..).unwrap_or_default(),
-            &entry.default.into(),
-        );
+        let title = format!("`strategy: {{name: {}}}`", entry.name);
+        table(&mut out, &title, "", entry.keys.get(1..).unwrap_or_default(), &entry.default.into(), &[]);
     }
+    out
+}
+
+/// The chapter about the keys within a key.
+pub(in super::super) fn section<T>(key: &str, doc: &str, keys: &[Key<T>], default: &T, required: &[&str]) -> String {
+    let mut out = String::new();
+    table(&mut out, &format!("`{key}`"), doc, keys, default, required);
     out
 }
 
@@ -65,41 +60,50 @@ pub fn markdown() -> String {
 pub fn json_schema() -> String {
     let definition = |name| Value::map([("$ref", Value::from(format!("#/definitions/{name}")))]);
     let any = |forms: Vec<Value>| Value::map([("anyOf", Value::list(forms))]);
-    let id = NODE.iter().find(|k| k.name == "id").map_or_else(Value::null, |k| k.json(&NodeSpec::new("")));
+    let node = object(NODE, &NodeSpec::new(""), &["id"]);
+    let id = node.get("properties").and_then(|keys| keys.get("id")).cloned().unwrap_or_else(Value::null);
     let chain = Value::map([
         ("type", Value::from("array")),
         ("minItems", Value::from(1)),
         ("maxItems", Value::from(CHAIN_MAX as u64)),
         ("items", definition("strategy")),
     ]);
-    let names = STRATEGIES.iter().flat_map(|e| e.aliases.iter().chain([&e.name])).map(|name| Value::from(*name));
-    let mut strategies = vec![Value::map([("enum", Value::list(names))])];
+    let mut strategies = vec![names(STRATEGIES)];
     strategies.extend(STRATEGIES.iter().map(|entry| {
         let mut object = object(entry.keys, &StrategyConfig::from(entry.default), &["name"]);
-        let names = entry.aliases.iter().chain([&entry.name]).map(|name| Value::from(*name));
-        replace(&mut object, "name", Value::map([("enum", Value::list(names))]));
+        replace(&mut object, "name", names(std::slice::from_ref(entry)));
         with(object, "description", Value::from(entry.doc))
     }));
-    let mut schema = Value::map([
-        ("$schema", Value::from("http://json-schema.org/draft-07/schema#")),
-        ("title", Value::from("loadwise pool configuration")),
-    ]);
-    if let (Kind::Map(to), Kind::Map(from)) =
-        (&mut schema.kind, object(PoolConfig::KEYS, &PoolConfig::default(), &[]).kind)
-    {
-        to.extend(from);
-    }
     let definitions = Value::map([
-        ("node", any(vec![id, object(NODE, &NodeSpec::new(""), &["id"])])),
+        ("pool", object(PoolConfig::KEYS, &PoolConfig::default(), &[])),
+        ("engine", object(ENGINE, &EngineConfig::default(), &["pools"])),
+        ("node", any(vec![id, node])),
         ("strategy", any(strategies)),
         ("strategies", any(vec![definition("strategy"), chain])),
     ]);
-    with(schema, "definitions", definitions).to_json() + "\n"
+    let schema = Value::map([
+        ("$schema", Value::from("http://json-schema.org/draft-07/schema#")),
+        ("title", Value::from("loadwise configuration: a pool, or pools by name")),
+        ("if", Value::map([("required", Value::list([Value::from("pools")]))])),
+        ("then", definition("engine")),
+        ("else", definition("pool")),
+        ("definitions", definitions),
+    ]);
+    schema.to_json() + "\n"
+}
+
+/// One of the names of these strategies.
+fn names(entries: &[Entry]) -> Value {
+    let names = entries.iter().flat_map(|e| e.aliases.iter().chain([&e.name])).map(|name| Value::from(*name));
+    Value::map([("enum", Value::list(names))])
 }
 
 /// The JSON Schema of a map of these keys.
 pub(in super::super) fn object<T>(keys: &[Key<T>], default: &T, required: &[&str]) -> Value {
-    let properties = Value::map(keys.iter().map(|key| (key.name, key.json(default))));
+    let properties = Value::map(keys.iter().map(|key| {
+        let default = (!required.contains(&key.name)).then_some(default);
+        (key.name, key.json(default))
+    }));
     let object = Value::map([
         ("type", Value::from("object")),
         ("additionalProperties", Value::from(false)),
@@ -112,31 +116,28 @@ pub(in super::super) fn object<T>(keys: &[Key<T>], default: &T, required: &[&str
 }
 
 impl<T> Key<T> {
-    fn json(&self, default: &T) -> Value {
+    fn json(&self, default: Option<&T>) -> Value {
         let typed = |kind: &str| Value::map([("type", Value::from(kind))]);
         let bounded = |kind, min: Value, max: Value| with(with(typed(kind), "minimum", min), "maximum", max);
-        let (json, default) = match &self.shape {
-            Shape::Int { min, max, get, .. } => {
-                (bounded("integer", Value::from(*min), Value::from(*max)), get(default).map(Value::from))
-            }
-            Shape::Float { min, max, get, .. } => {
-                (bounded("number", Value::from(*min), Value::from(*max)), get(default).map(Value::from))
-            }
-            Shape::Bool { get, .. } => (typed("boolean"), Some(Value::from(get(default)))),
-            Shape::Word { words, get, .. } => {
-                let words = Value::list(words.iter().map(|word| Value::from(*word)));
-                (Value::map([("enum", words)]), get(default).map(Value::from))
+        let json = match &self.shape {
+            Shape::Int { min, max, .. } => bounded("integer", Value::from(*min), Value::from(*max)),
+            Shape::Float { min, max, .. } => bounded("number", Value::from(*min), Value::from(*max)),
+            Shape::Bool { .. } => typed("boolean"),
+            Shape::Word { words, .. } => {
+                Value::map([("enum", Value::list(words.iter().map(|word| Value::from(*word))))])
             }
             // Characters are at most as many as bytes; the engine counts bytes.
             Shape::Text { min, max, .. } => {
                 let json = with(typed("string"), "minLength", Value::from(*min as u64));
                 let json = with(json, "maxLength", Value::from(*max as u64));
-                (with(json, "pattern", Value::from(r"^[^\u0000-\u001f\u007f-\u009f]*$")), None)
+                with(json, "pattern", Value::from(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
             }
-            Shape::Own(form) => (form.json(), None),
+            Shape::Own(form) => form.json(),
         };
         let json = with(json, "description", Value::from(self.doc));
-        match default {
+        // What has a form of its own says so itself; an empty text is no default worth a word.
+        match default.filter(|_| !matches!(self.shape, Shape::Own(_) | Shape::Text { .. })).and_then(|d| self.value(d))
+        {
             Some(default) => with(json, "default", default),
             None => json,
         }
@@ -144,40 +145,37 @@ impl<T> Key<T> {
 
     /// Type, default and range as the documentation shows them.
     fn row(&self, default: &T) -> [String; 3] {
-        let shown = |default: Option<String>| default.map_or_else(|| "unset".to_owned(), |d| format!("`{d}`"));
-        match &self.shape {
-            Shape::Int { min, max, get, .. } => {
-                ["integer".to_owned(), shown(get(default).map(|d| d.to_string())), format!("{min} to {max}")]
+        let (kind, range) = match &self.shape {
+            Shape::Int { min, max, .. } => ("integer", format!("{min} to {max}")),
+            Shape::Float { min, max, .. } => ("number", format!("{min} to {max}")),
+            Shape::Bool { .. } => ("bool", String::new()),
+            Shape::Word { words, .. } => {
+                ("text", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
             }
-            Shape::Float { min, max, get, .. } => {
-                ["number".to_owned(), shown(get(default).map(|d| d.to_string())), format!("{min} to {max}")]
-            }
-            Shape::Bool { get, .. } => ["bool".to_owned(), shown(Some(get(default).to_string())), String::new()],
-            Shape::Word { words, get, .. } => {
-                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-                ["text".to_owned(), shown(get(default).map(str::to_owned)), words.join(", ")]
-            }
-            Shape::Text { min: 0, max, .. } => ["text".to_owned(), "unset".to_owned(), format!("at most {max} bytes")],
-            Shape::Text { min, max, .. } => ["text".to_owned(), "required".to_owned(), format!("{min} to {max} bytes")],
+            Shape::Text { min: 0, max, .. } => ("text", format!("at most {max} bytes")),
+            Shape::Text { min, max, .. } => ("text", format!("{min} to {max} bytes")),
             Shape::Own(form) => {
                 let row = form.row();
-                [row.kind, row.default, row.range].map(str::to_owned)
+                return [row.kind, row.default, row.range].map(str::to_owned);
             }
-        }
+        };
+        let default = match self.value(default).filter(|_| !matches!(self.shape, Shape::Text { .. })) {
+            Some(default) => format!("`{}`", default.scalar_text().unwrap_or_default()),
+            None => "unset".to_owned(),
+        };
+        [kind.to_owned(), default, range]
     }
 }
 
-fn keyed<S: Section>(out: &mut String, name: &str) {
-    section(out, &format!("`{name}`"), S::KEYS, &S::default());
-}
-
-fn section<T>(out: &mut String, title: &str, keys: &[Key<T>], default: &T) {
-    line(
-        out,
-        format_args!("\n## {title}\n\n| key | type | default | unit | range | meaning |\n|---|---|---|---|---|---|"),
-    );
+fn table<T>(out: &mut String, title: &str, doc: &str, keys: &[Key<T>], default: &T, required: &[&str]) {
+    line(out, format_args!("\n## {title}\n"));
+    if !doc.is_empty() {
+        line(out, format_args!("{doc}\n"));
+    }
+    line(out, format_args!("| key | type | default | unit | range | meaning |\n|---|---|---|---|---|---|"));
     for key in keys {
         let [kind, default, range] = key.row(default);
+        let default = if required.contains(&key.name) { "required" } else { &default };
         line(out, format_args!("| `{}` | {kind} | {default} | {} | {range} | {} |", key.name, key.unit, key.doc));
     }
 }

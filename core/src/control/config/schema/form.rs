@@ -1,7 +1,7 @@
 //! Keys that are more than a number, a word or a text: sections, sections that may be off, and lists of sections.
 
 use super::super::value::{Kind, Value};
-use super::describe::{Row, object};
+use super::describe::{Row, object, section};
 use super::{Key, Lines, Place, check, entries, read_map};
 use crate::vocabulary::error::ConfigError;
 
@@ -14,6 +14,10 @@ pub(in super::super) trait Form<T>: Sync {
     fn value(&self, target: &T) -> Option<Value>;
     fn row(&self) -> Row;
     fn json(&self) -> Value;
+    /// The chapter of the documentation about the keys within; `None` if there are none.
+    fn section(&self, _key: &str, _doc: &str) -> Option<String> {
+        None
+    }
 }
 
 /// A map of keys that is kept in a structure of its own.
@@ -61,6 +65,10 @@ impl<T, S: Section> Form<T> for Always<T, S> {
         Some(section_value((self.get)(target)))
     }
 
+    fn section(&self, key: &str, doc: &str) -> Option<String> {
+        Some(section(key, doc, S::KEYS, &S::default(), S::REQUIRED))
+    }
+
     fn row(&self) -> Row {
         Row { kind: "map", default: "below", range: "" }
     }
@@ -93,13 +101,19 @@ impl<T, S: Section> Form<T> for Optional<T, S> {
         Some((self.get)(target).as_ref().map_or_else(|| Value::from(false), section_value))
     }
 
+    fn section(&self, key: &str, doc: &str) -> Option<String> {
+        let doc = format!("{doc} Off unless it is there: `{key}: true` has these defaults.");
+        Some(section(key, &doc, S::KEYS, &S::default(), S::REQUIRED))
+    }
+
     fn row(&self) -> Row {
         Row { kind: "map or bool", default: "`false`", range: "" }
     }
 
     fn json(&self) -> Value {
         let switch = Value::map([("type", Value::from("boolean"))]);
-        Value::map([("anyOf", Value::list([switch, object(S::KEYS, &S::default(), S::REQUIRED)]))])
+        let forms = Value::list([switch, object(S::KEYS, &S::default(), S::REQUIRED)]);
+        Value::map([("anyOf", forms), ("default", Value::from(false))])
     }
 }
 
@@ -142,6 +156,11 @@ impl<T, S: Section> Form<T> for List<T, S> {
 
     fn value(&self, target: &T) -> Option<Value> {
         Some(Value::list((self.get)(target).iter().map(section_value)))
+    }
+
+    fn section(&self, key: &str, doc: &str) -> Option<String> {
+        let doc = format!("{doc} A list of at most {} maps of these keys.", self.max);
+        Some(section(key, &doc, S::KEYS, &S::default(), S::REQUIRED))
     }
 
     fn row(&self) -> Row {

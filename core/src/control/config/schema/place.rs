@@ -35,6 +35,11 @@ impl<'a> Place<'a> {
         Self { parent: Some(self), step: Step::Index(index), limits: self.limits }
     }
 
+    /// The same place under other bounds.
+    pub fn within(&self, limits: &'a Limits) -> Self {
+        Self { limits, ..*self }
+    }
+
     pub fn error(&self, line: usize, message: impl Into<String>) -> ConfigError {
         ConfigError::new(self.to_string(), line, message)
     }
