@@ -1,6 +1,7 @@
 //! What is believed of nodes, rule by rule. Each knows the vocabulary, and none knows another.
 
 pub(crate) mod breaker;
+pub(crate) mod gradient;
 pub mod health;
 pub(crate) mod histogram;
 pub(crate) mod hold;
