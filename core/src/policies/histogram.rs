@@ -13,7 +13,7 @@
 //! What a race can cost: a writer that was stopped between choosing a half and counting counts one latency in a wrong
 //! window. A caller that was stopped for over [`CLAIM_NS`] in the midst of clearing may, when it goes on, erase what
 //! one word has counted. 2³² latencies within one bucket and window count as one in its neighbour: 71 million a second
-//! over 60 s.
+//! over 60 s, 49 thousand over a day.
 //!
 //! Sources: C. Masson, J. Rim, H. Lee, "DDSketch", VLDB 2019, for buckets of equal ratio; the windows are our own.
 #![allow(dead_code)]

@@ -12,3 +12,6 @@ mod writer;
 
 pub use openmetrics::openmetrics;
 pub use prometheus::prometheus;
+
+#[cfg(test)]
+mod tests;

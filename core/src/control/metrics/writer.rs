@@ -131,7 +131,7 @@ pub(super) enum Number {
 
 impl Number {
     /// As both formats have it: Rust's own words for the infinities are not theirs.
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         match self {
             Self::Int(int) => int.to_string(),
             Self::Float(f64::INFINITY) => "+Inf".to_owned(),
@@ -166,7 +166,7 @@ impl From<f64> for Number {
 }
 
 /// `name="text"`, escaped.
-fn label(name: &str, text: &str) -> String {
+pub(super) fn label(name: &str, text: &str) -> String {
     let mut out = String::with_capacity(name.len() + text.len() + 3);
     out.extend([name, "=\""]);
     for c in text.chars() {
