@@ -9,6 +9,7 @@ pub(crate) mod latency;
 pub(crate) mod outlier;
 pub mod quota;
 pub(crate) mod rate;
+pub(crate) mod reserve;
 pub(crate) mod slow_start;
 pub(crate) mod tiers;
 mod window;
