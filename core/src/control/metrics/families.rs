@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Gauge,
     Info,
     Histogram,
+    /// Percentiles alone: a sum and a count of moving windows would not be the counters that a summary's are.
+    Summary,
 }
 
 /// Where a family's samples come from.
@@ -33,7 +35,7 @@ impl Kind {
         match self {
             Self::Counter => "_total",
             Self::Info => "_info",
-            Self::Gauge | Self::Histogram => "",
+            Self::Gauge | Self::Histogram | Self::Summary => "",
         }
     }
 }
@@ -52,7 +54,7 @@ const fn node(kind: Kind, name: &'static str, help: &'static str, samples: fn(&N
     Family { name, kind, help, samples: Samples::OfNode(samples) }
 }
 
-use Kind::{Counter, Gauge, Histogram, Info};
+use Kind::{Counter, Gauge, Histogram, Info, Summary};
 
 #[rustfmt::skip] // One family after the other, as a table.
 pub(super) const FAMILIES: &[Family] = &[
@@ -112,7 +114,7 @@ pub(super) const FAMILIES: &[Family] = &[
         |p, s| s.value(p.affinity_entries)),
     pool(Histogram, "loadwise_pool_request_duration_seconds", "Time from pick to finish.",
         |p, s| s.histogram(p.latency_histogram.as_ref())),
-    pool(Gauge, "loadwise_pool_latency_seconds", "Percentiles over the last one to two windows.",
+    pool(Summary, "loadwise_pool_latency_seconds", "Percentiles over the last one to two windows.",
         |p, s| s.quantiles(p.latency)),
     pool(Gauge, "loadwise_pool_latency_mean_seconds", "The mean over the last one to two windows.",
         |p, s| s.option(p.latency.filter(|l| l.count > 0).map(|l| l.mean_ms / 1e3))),
@@ -163,7 +165,7 @@ pub(super) const FAMILIES: &[Family] = &[
         |n, s| s.option((n.max_in_flight > 0).then_some(n.max_in_flight))),
     node(Gauge, "loadwise_node_latency_average_seconds", "The moving average that latency strategies use.",
         |n, s| s.option(n.latency_ewma_ms.map(|ms| ms / 1e3))),
-    node(Gauge, "loadwise_node_latency_seconds", "Percentiles over the last one to two windows.",
+    node(Summary, "loadwise_node_latency_seconds", "Percentiles over the last one to two windows.",
         |n, s| s.quantiles(n.latency)),
     node(Gauge, "loadwise_node_latency_mean_seconds", "The mean over the last one to two windows.",
         |n, s| s.option(n.latency.filter(|l| l.count > 0).map(|l| l.mean_ms / 1e3))),

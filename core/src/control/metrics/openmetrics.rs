@@ -30,6 +30,7 @@ impl Format for OpenMetrics {
             Kind::Gauge => "gauge",
             Kind::Info => "info",
             Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
         };
         out.extend(["# TYPE ", family.name, " ", kind, "\n"]);
         if let Some(unit) = family.unit() {

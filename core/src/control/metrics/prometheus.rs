@@ -26,6 +26,7 @@ impl Format for Prometheus {
             Kind::Counter => "counter",
             Kind::Gauge | Kind::Info => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
         };
         // Every sample of a family but a histogram's has the family's very name.
         let name = [family.name, family.kind.suffix()].concat();

@@ -128,7 +128,7 @@ fn what_is_off_is_absent() {
 #[test]
 fn label_values_are_escaped() {
     assert_eq!(label("node", "a\\b\"c\nd"), r#"node="a\\b\"c\nd""#);
-    assert_eq!(label("node", "é,}{=#\r\t😀\0"), "node=\"é,}{=#\r\t😀\u{fffd}\"");
+    assert_eq!(label("node", "é,}{=#\r\t😀\0"), "node=\"é,}{=#\r\t😀\0\"");
     let text = prometheus(&[pool("\"} 1\nfake 2", &["\n\\n"])]);
     assert!(samples(&text).iter().all(|line| line.starts_with("loadwise_")));
     has(&text, r#"loadwise_node_in_flight{pool="\"} 1\nfake 2",node="\n\\n"} 0"#);

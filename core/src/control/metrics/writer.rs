@@ -173,8 +173,6 @@ pub(super) fn label(name: &str, text: &str) -> String {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
-            // Legal, but Prometheus' own reader takes it for the end of the text.
-            '\0' => out.push(char::REPLACEMENT_CHARACTER),
             _ => out.push(c),
         }
     }
