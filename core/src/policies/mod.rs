@@ -10,6 +10,7 @@ pub(crate) mod outlier;
 pub mod quota;
 pub(crate) mod rate;
 pub(crate) mod reserve;
+pub(crate) mod retry;
 pub(crate) mod slow_start;
 pub(crate) mod tiers;
 mod window;
