@@ -1,6 +1,8 @@
 //! What is believed of nodes, rule by rule. Each knows the vocabulary, and none knows another.
 
+pub(crate) mod affinity;
 pub(crate) mod breaker;
+pub(crate) mod checks;
 pub(crate) mod gradient;
 pub mod health;
 pub(crate) mod histogram;
