@@ -5,11 +5,12 @@ use crate::vocabulary::limits::Limits;
 
 impl Section for Limits {
     const KEYS: &'static [Key<Self>] = &[
-        int!(max_nodes: u32, 1, Limits::NODES_MAX, "nodes", "Nodes at one time."),
+        int!(max_nodes: u32, 1, Limits::NODES_MAX, "nodes", "Nodes at one time. Larger: room to grow, for a few hundred bytes each and their points on a ring."),
         Key {
             name: "max_picks",
             unit: "picks",
-            doc: "Unfinished picks at one time, rounded up to a multiple of 64.",
+            doc: "Unfinished picks at one time, rounded up to a multiple of 64; more are refused as saturated. \
+                  Set it above the largest number of requests in flight.",
             shape: Shape::Int {
                 min: 64,
                 max: Limits::PICKS_MAX as u64,
@@ -17,18 +18,19 @@ impl Section for Limits {
                 set: |c, v| c.max_picks = (v as u32).next_multiple_of(64),
             },
         },
-        int!(max_labels: u32, 0, Limits::LABELS_MAX, "labels", "Labels of a node."),
+        int!(max_labels: u32, 0, Limits::LABELS_MAX, "labels", "Labels of a node. Larger: more memory for each node."),
         int!(
             max_label_bytes: u32, 0, Limits::LABEL_BYTES_MAX, "bytes",
-            "Bytes of all labels of a node, names and texts together."
+            "Bytes of all labels of a node, names and texts together. Larger: more memory for each node."
         ),
         int!(
             max_table_size: u32, 2, Limits::TABLE_SIZE_MAX, "entries",
-            "The largest `table_size` that a strategy of this pool may ever have."
+            "The largest `table_size` that a strategy of this pool may ever have. Larger: more memory, if it is used."
         ),
         int!(
             max_groups: u32, 1, Self::GROUPS_MAX, "groups",
-            "Groups of nodes that a decision may be confined to: one for each tier and each split, beside the whole."
+            "Groups of nodes that decisions are confined to, such as tiers and the nodes of splits. \
+             Larger: room for more of them, for the memory of a plan each."
         ),
     ];
 }

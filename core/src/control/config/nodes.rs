@@ -18,7 +18,7 @@ pub(super) const NODE: &[Key<NodeSpec>] = &[
     Key {
         name: "id",
         unit: "",
-        doc: "Unique in the pool. What the engine knows of a node belongs to its id.",
+        doc: "Unique in the pool. What the engine knows of a node belongs to its id, so keep it over restarts and moves.",
         shape: Shape::Text { min: 1, max: TEXT_BYTES_MAX, get: |n| &n.id, set: |n, text| n.id = text },
     },
     Key {
@@ -30,38 +30,40 @@ pub(super) const NODE: &[Key<NodeSpec>] = &[
     Key {
         name: "name",
         unit: "",
-        doc: "For people.",
+        doc: "For people: in logs and statistics.",
         shape: Shape::Text { min: 0, max: TEXT_BYTES_MAX, get: |n| &n.name, set: |n, text| n.name = text },
     },
     int!(
         weight: u32, 0, u32::MAX, "",
-        "Twice the weight takes twice the traffic; 0 takes no new picks. All weights together are at most 4294967295."
+        "Twice the weight takes twice the traffic; 0 takes no new picks. Set it by what a node can bear beside the others. \
+         All weights together are at most 4294967295."
     ),
     Key {
         name: "labels",
         unit: "",
-        doc: "Texts by name, for requests that require them. Numbers and bools are taken as they are written. \
+        doc: "Texts by name, for requests that require them and for `splits`. Numbers and bools are taken as they are written. \
               How many and how long: `limits.max_labels`, `limits.max_label_bytes`.",
         shape: Shape::Own(&LabelsForm { get: |n: &NodeSpec| &n.labels, get_mut: |n| &mut n.labels }),
     },
     int!(
         tier: u8, 0, NodeSpec::TIER_MAX, "",
-        "0 = primary, above = backups, which take what the tiers before cannot."
+        "0 = primary, above = backups, which take what the tiers before cannot: see `tiers`. Tiers may be left out between."
     ),
     Key {
         name: "zone",
         unit: "",
-        doc: "Where the node is, for `zones`.",
+        doc: "Where the node is, for `zones`: any name, as `eu-central-1a`.",
         shape: Shape::Text { min: 0, max: NodeSpec::ZONE_BYTES_MAX, get: |n| &n.zone, set: |n, text| n.zone = text },
     },
     int!(
         max_in_flight: u32, 0, u32::MAX, "picks",
-        "Picks in flight at one time; 0 = unlimited. Smaller: the node queues less, and others take more."
+        "Picks in flight at one time; 0 = unlimited. Smaller: the node queues less, and others take more, or picks are refused."
     ),
     Key {
         name: "quotas",
         unit: "units",
-        doc: "The node's own limits, by dimensions of the pool's `quotas`.",
+        doc: "The node's own limits, by dimensions of the pool's `quotas`; for other dimensions the pool's hold. \
+              Each at least the quota's `default_cost`.",
         shape: Shape::Own(&NodeQuotasForm),
     },
     int!(user_data: u64, 0, u64::MAX, "", "The host's own number, returned with each pick."),

@@ -92,7 +92,8 @@ impl Section for PoolConfig {
         Key {
             name: "seed",
             unit: "",
-            doc: "Makes all decisions repeatable: the same calls in the same order choose the same nodes. Unset: random.",
+            doc: "Makes all decisions repeatable: the same calls in the same order choose the same nodes. Unset: random. \
+                  For tests and replays.",
             shape: Shape::Int { min: 0, max: u64::MAX, get: |c| c.seed, set: |c, seed| c.seed = Some(seed) },
         },
         int!(

@@ -186,7 +186,8 @@ impl Section for AffinityConfig {
         ),
         word!(
             rebalance: Rebalance,
-            "When remembered keys move to nodes that were added: at once, in steps, or when the host says so."
+            "When remembered keys move to nodes that were added. `immediate`: at once, the load is even soonest; \
+             `gradual`: in steps, caches warm one part at a time; `manual`: when the host says so."
         ),
         float!(
             rebalance_step,

@@ -140,7 +140,8 @@ impl Form<StrategyConfig> for NameForm {
 const LOAD: Key<StrategyConfig> = Key {
     name: "load",
     unit: "",
-    doc: "What is compared: picks in flight, the load that was reported, or latency as in `peak_ewma`.",
+    doc: "What is compared: picks in flight, the load that was reported, or latency as in `peak_ewma`. \
+          `in_flight` needs nothing from the host, `reported` its reports, `peak_ewma` that picks are finished.",
     shape: Shape::Word {
         words: &["in_flight", "reported", "peak_ewma"],
         get: |s| match s.kind {
@@ -163,7 +164,8 @@ const LOAD: Key<StrategyConfig> = Key {
 const EXACT: Key<StrategyConfig> = Key {
     name: "exact",
     unit: "",
-    doc: "Compare all nodes, however many there are. Otherwise more than 16 are compared by two draws.",
+    doc: "Compare all nodes, however many there are. Otherwise more than 16 are compared by two draws. \
+          `true`: always the least loaded, at a cost that grows with the nodes.",
     shape: Shape::Bool {
         get: |s| matches!(s.kind, StrategyKind::LeastRequest { exact: true }),
         set: |s, exact| s.kind = StrategyKind::LeastRequest { exact },
@@ -173,7 +175,8 @@ const EXACT: Key<StrategyConfig> = Key {
 const DECAY_MS: Key<StrategyConfig> = Key {
     name: "decay_ms",
     unit: "ms",
-    doc: "The time in which a latency fades to 1/e.",
+    doc: "The time in which a latency fades to 1/e. Larger: a slow answer is remembered longer; smaller: forgiven sooner, \
+          with more wavering.",
     shape: Shape::Int {
         min: 1,
         max: 86_400_000,
@@ -188,7 +191,7 @@ const DECAY_MS: Key<StrategyConfig> = Key {
 const POINTS: Key<StrategyConfig> = Key {
     name: "points",
     unit: "",
-    doc: "Points of a node of average weight. Unset: 512 while `limits.max_nodes` is at most 2048, else 104. \
+    doc: "Points of a node of average weight. Larger: more even, with more memory and slower changes of nodes. Unset: 512 while `limits.max_nodes` is at most 2048, else 104. \
           Times `limits.max_nodes` at most 8388608.",
     shape: Shape::Int {
         min: 1,
@@ -208,7 +211,8 @@ const POINTS: Key<StrategyConfig> = Key {
 const COMPAT: Key<StrategyConfig> = Key {
     name: "compat",
     unit: "",
-    doc: "The points of nginx's `hash … consistent`, 160 for each unit of weight, placed by `address`. Not with `points`.",
+    doc: "The points of nginx's `hash … consistent`, 160 for each unit of weight, placed by `address`. \
+          For keys that must stay where nginx puts them. Not with `points`.",
     shape: Shape::Word {
         words: &["nginx"],
         get: |s| matches!(s.kind, StrategyKind::RingHash { compat: Some(RingCompat::Nginx), .. }).then_some("nginx"),
@@ -223,7 +227,7 @@ const COMPAT: Key<StrategyConfig> = Key {
 const TABLE_SIZE: Key<StrategyConfig> = Key {
     name: "table_size",
     unit: "entries",
-    doc: "Entries of the table: a prime, well above 100 for each node, at most `limits.max_table_size`. \
+    doc: "Entries of the table: a prime, well above 100 for each node, at most `limits.max_table_size`. Larger: more even. \
           Changing it moves nearly every key.",
     shape: Shape::Int {
         min: 2,
@@ -240,7 +244,7 @@ const TABLE_SIZE: Key<StrategyConfig> = Key {
 const EPSILON: Key<StrategyConfig> = Key {
     name: "epsilon",
     unit: "share",
-    doc: "How far below the best remaining quota still counts as best.",
+    doc: "How far below the best remaining quota still counts as best. Larger: spreads over more nodes; 0: only the best.",
     shape: Shape::Float {
         min: 0.0,
         max: 1.0,
@@ -346,7 +350,8 @@ const ERROR_PENALTY: Key<StrategyConfig> = Key {
 const BOUNDED_LOAD_KEY: Key<StrategyConfig> = Key {
     name: "bounded_load",
     unit: "",
-    doc: "How many times its share of all picks in flight a node may hold before keys overflow; `true` is 1.25.",
+    doc: "How many times its share of all picks in flight a node may hold before keys overflow; `true` is 1.25. \
+          Smaller: more even under hot keys; larger: more keys stay with their node.",
     shape: Shape::Own(&BoundForm),
 };
 
