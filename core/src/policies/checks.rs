@@ -111,7 +111,7 @@ impl<'a> Checks<'a> {
 
 /// The counts after a result.
 fn after(word: u64, ok: bool, settings: &Settings) -> u64 {
-    let more = |count: u64| (count & 0xFF).saturating_add(1).min(0xFF);
+    let more = |count: u64| ((count & 0xFF) + 1).min(0xFF);
     let (failures, successes) = if ok { (0, more(word >> 8)) } else { (more(word), 0) };
     let enough = |count: u64, threshold: u32| count >= u64::from(threshold.clamp(1, 0xFF));
     let verdict = match verdict(word) {
@@ -174,6 +174,11 @@ mod tests {
         let settings = Settings { failure_threshold: 1000, ..Settings::default() };
         assert_eq!(follow(&settings, &"-".repeat(254)), []);
         assert_eq!(follow(&settings, &"-".repeat(600)), [(254, Verdict::Down)]);
+        for failures in 250..260 {
+            let mixed = "-".repeat(failures) + "+-++";
+            let down = (2, Verdict::Down);
+            assert_eq!(follow(&Settings::default(), &mixed), [down, (failures + 3, Verdict::Up)], "{failures}");
+        }
     }
 
     #[test]

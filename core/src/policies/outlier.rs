@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn nodes_that_are_all_alike_stay() {
-        for failures in 0..84 {
-            let strict = Settings { stdev_factor: 0.0, ..Settings::default() };
-            assert_eq!(sweep(&[node(101, failures); 7], &strict), [], "{failures} failures");
+        let strict = Settings { stdev_factor: 0.0, ..Settings::default() };
+        for (hosts, failures) in (5..40).flat_map(|hosts| (0..84).map(move |failures| (hosts, failures))) {
+            assert_eq!(sweep(&vec![node(101, failures); hosts], &strict), [], "{hosts} nodes, {failures} failures");
         }
     }
 

@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_overtaken_looks_again() {
+        let words = words();
+        let (taken, _) = Budget { words: &words }.parts().unwrap();
+        assert!(add(&taken[slot(17)], 17) && add(&taken[slot(8)], 8));
+        assert_eq!([17, 16, 8].map(|bucket| retries(taken, bucket)), [Some(2), None, None]);
+        assert!(add(&taken[slot(7)], 7), "its word is of bucket 17 by now");
+        take_back(&taken[slot(7)], 7);
+        assert_eq!(retries(taken, 17), Some(2), "and stays as it is");
+        assert_eq!(retries(taken, 18), Some(1));
+    }
+
+    #[test]
     fn odd_settings_and_damaged_words_are_harmless() {
         let odd = Settings { share: f64::NAN, min_per_s: u32::MAX, window_ns: 0 };
         let fresh = words();
