@@ -50,7 +50,7 @@ fn report_load<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
         Some(value) => call.js.as_number(value).map(Some).ok_or_else(|| call.js.not(value, name, "a number")),
         None => Ok(None),
     };
-    let load = Load { load: number(2, "load")?, remaining_ratio: number(3, "remainingRatio")? };
+    let load = Load { load: number(2, "load")?, remaining_ratio: number(3, "remainingRatio")?, ..Load::default() };
     Pools::of(call)?.report_load(&call.text(1, "id")?, load)?;
     call.js.undefined()
 }

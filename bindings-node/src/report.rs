@@ -12,7 +12,7 @@ const LATENCY: usize = 4;
 const RETRY_AFTER: usize = 5;
 const NOW: usize = 6;
 
-pub fn read<T>(call: &Call<'_, T>) -> Result<Report> {
+pub fn read<T>(call: &Call<'_, T>) -> Result<Report<'static>> {
     let js = call.js;
     let outcome = match call.given(OUTCOME)? {
         Some(word) => js
@@ -33,7 +33,12 @@ pub fn read<T>(call: &Call<'_, T>) -> Result<Report> {
         (_, Some(_), _) => return Err(ConfigError::new("kind", 0, "is for the outcome failure").into()),
         _ => return Err(ConfigError::new("retryAfterMs", 0, "is for the outcome rate_limited").into()),
     };
-    Ok(Report { ending, latency_ns: call.milliseconds(LATENCY, "latencyMs")?, now_ns: call.nanoseconds(NOW, "nowNs")? })
+    Ok(Report {
+        ending,
+        latency_ns: call.milliseconds(LATENCY, "latencyMs")?,
+        now_ns: call.nanoseconds(NOW, "nowNs")?,
+        ..Report::success()
+    })
 }
 
 fn unknown_kind() -> Failure {

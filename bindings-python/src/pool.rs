@@ -237,7 +237,7 @@ impl Pool {
         load: Option<f64>,
         remaining_ratio: Option<f64>,
     ) -> PyResult<()> {
-        let load = Load { load, remaining_ratio };
+        let load = Load { load, remaining_ratio, ..Load::default() };
         self.open(py)?.report_load(key::text("id", id)?, load).map_err(|e| error::raised(py, e))
     }
 

@@ -23,7 +23,7 @@ impl Said<'_, '_> {
 }
 
 /// The report of an outcome by its name, `None` being success.
-pub fn report(py: Python<'_>, outcome: Option<&Bound<'_, PyAny>>, said: Said<'_, '_>) -> PyResult<Report> {
+pub fn report(py: Python<'_>, outcome: Option<&Bound<'_, PyAny>>, said: Said<'_, '_>) -> PyResult<Report<'static>> {
     let outcome = outcome.map_or(Ok("success"), |o| key::text("outcome", o))?;
     let report = match outcome {
         "success" => Report::success(),
@@ -44,7 +44,7 @@ pub fn report(py: Python<'_>, outcome: Option<&Bound<'_, PyAny>>, said: Said<'_,
     finished(py, report, said.latency, said.now_ns)
 }
 
-pub fn failure(py: Python<'_>, kind: Option<&Bound<'_, PyAny>>) -> PyResult<Report> {
+pub fn failure(py: Python<'_>, kind: Option<&Bound<'_, PyAny>>) -> PyResult<Report<'static>> {
     let Some(kind) = kind else { return Ok(Report::failure(FailureKind::Other)) };
     let word = key::text("kind", kind)?;
     let kind = FailureKind::parse(word).ok_or_else(|| {
@@ -54,13 +54,18 @@ pub fn failure(py: Python<'_>, kind: Option<&Bound<'_, PyAny>>) -> PyResult<Repo
     Ok(Report::failure(kind))
 }
 
-pub fn rate_limited(py: Python<'_>, retry_after: Option<f64>) -> PyResult<Report> {
+pub fn rate_limited(py: Python<'_>, retry_after: Option<f64>) -> PyResult<Report<'static>> {
     Ok(Report::rate_limited(retry_after.map(|s| seconds(py, "retry_after", s)).transpose()?))
 }
 
 /// Adds what is known of the time.
 #[inline]
-pub fn finished(py: Python<'_>, mut report: Report, latency: Option<f64>, now_ns: Option<u64>) -> PyResult<Report> {
+pub fn finished(
+    py: Python<'_>,
+    mut report: Report<'static>,
+    latency: Option<f64>,
+    now_ns: Option<u64>,
+) -> PyResult<Report<'static>> {
     if let Some(latency) = latency {
         report = report.latency(seconds(py, "latency", latency)?);
     }

@@ -42,7 +42,9 @@ pub use control::{Maintained, NodeStatus};
 pub use policies::health::{ConsecutiveFailurePolicy, HealthPolicy, HealthTracker, NodeHealth};
 pub use policies::quota::{QuotaConfig, QuotaDimension, QuotaTracker};
 pub use policies::{health, quota};
-pub use pool::{Candidate, Lease, Pick, Pool, PoolBuilder, PoolNode, Request, Ticket};
+pub use pool::{
+    Candidate, Event, EventKind, Lease, ObserverId, Pick, Pool, PoolBuilder, PoolNode, Request, Ticket, WaitId,
+};
 pub use state::{InMemoryStore, StateStore};
 pub use strategy::Strategy;
 pub use vocabulary::breaker::BreakerState;

@@ -53,7 +53,7 @@ pub struct lw_outcome {
 unsafe impl Versioned for lw_outcome {}
 
 impl lw_outcome {
-    fn report(&self) -> Result<Report, Fail> {
+    fn report(&self) -> Result<Report<'static>, Fail> {
         let report = match (self.kind, self.failure) {
             (LW_OUTCOME_SUCCESS, 0) => Report::success(),
             (LW_OUTCOME_FAILURE, failure) => Report::failure(match failure {
@@ -79,7 +79,7 @@ impl lw_outcome {
 /// # Safety
 /// `outcome` is NULL or points to a struct of its `struct_size`.
 #[inline(always)]
-pub(crate) unsafe fn success(outcome: *const lw_outcome) -> Option<Report> {
+pub(crate) unsafe fn success(outcome: *const lw_outcome) -> Option<Report<'static>> {
     // SAFETY: as the caller promises; only read if it is of this size.
     let given = unsafe { if sized::is_current(outcome) { &*outcome } else { return None } };
     let success = given.kind == LW_OUTCOME_SUCCESS && given.failure == 0;
@@ -94,7 +94,7 @@ fn known(ns: u64) -> Option<u64> {
 
 /// # Safety
 /// As [`sized::input`].
-pub(crate) unsafe fn read(outcome: *const lw_outcome) -> Result<Report, Fail> {
+pub(crate) unsafe fn read(outcome: *const lw_outcome) -> Result<Report<'static>, Fail> {
     let mut copy = MaybeUninit::uninit();
     // SAFETY: as the caller promises.
     unsafe { sized::input(outcome, &mut copy)? }.report()

@@ -72,6 +72,7 @@ pub unsafe extern "C" fn lw_pool_report_load(pool: lw_pool, id: lw_str, load: *c
         let load = Load {
             load: (load.flags & LW_NODE_HAS_LOAD != 0).then_some(load.load),
             remaining_ratio: (load.flags & LW_NODE_HAS_REMAINING != 0).then_some(load.remaining_ratio),
+            ..Load::default()
         };
         pool::with(pool, |p| Ok(p.report_load(id, load)?))
     })

@@ -1,8 +1,8 @@
 //! What time does: given back what was forgotten, left out what is down, taken in what came back.
 
-use crate::policies::latency;
+use crate::policies::{latency, outlier};
 use crate::pool::Pool;
-use crate::state::layout::{plan_word, pool_word};
+use crate::state::layout::{attention, plan_word, pool_word, tally};
 use crate::sync::Ordering;
 use crate::vocabulary::time::NANOS_PER_SEC;
 
@@ -21,14 +21,21 @@ pub struct Maintained {
 }
 
 impl Pool {
-    /// Does what is due at `now_ns`: gives up expired leases, builds the plan anew if health has changed since, renews the
-    /// median latency. Hosts call it from a timer, about once a second; [`nodes`](Self::nodes) calls it
-    /// when it is due, and a report that brings a node back.
+    /// Does what is due at `now_ns`: gives up expired leases, moves windows and warm-ups on, looks for outliers, takes
+    /// ejected nodes back, moves sessions, shifts traffic between tiers, and builds the plan anew if health has changed
+    /// since. Hosts call it from a timer, about once a second; [`nodes`](Self::nodes), [`stats`](Self::stats) and
+    /// [`metrics`](Self::metrics) call it when it is due, and a report that brings a node back.
     pub fn maintain(&self, now_ns: u64) -> Maintained {
-        let _building = self.enter();
+        self.after_fork_if_any();
         let leases_expired = self.expire_leases(now_ns);
+        // Observers may call the pool, so what they are told of is done before anything is held.
+        self.sweep_nodes(now_ns);
+        self.sweep_outliers(now_ns);
+        self.renew_situation(Some(now_ns));
+        self.rebalance_step(now_ns);
+        let _building = self.enter();
         self.renew_latencies(now_ns);
-        let rebuilt = self.rebuild_if_unfit();
+        let rebuilt = self.renew_reported_weights(now_ns) | self.rebuild_if_unfit();
         let next_due_ns = now_ns.saturating_add(PERIOD_NS);
         self.memory.pool(pool_word::NEXT_DUE).store(next_due_ns, Ordering::Relaxed);
         Maintained { next_due_ns, leases_expired, rebuilt }
@@ -44,7 +51,7 @@ impl Pool {
     }
 
     fn expire_leases(&self, now_ns: u64) -> u64 {
-        let timeout = self.settings.lease_timeout_ns;
+        let timeout = self.live().lease_timeout_ns();
         if timeout == 0 {
             return 0;
         }
@@ -55,16 +62,109 @@ impl Pool {
         for (ticket, _) in expired {
             // Whoever closes it counts it off: the user's code may still come first.
             if let Ok(leased) = leases.close(ticket) {
-                self.uncount(leased.node as usize, leased.in_total);
+                self.expire(leased);
+                self.tally(tally::LEASES_EXPIRED);
                 count += 1;
             }
         }
         count
     }
 
-    /// The lower median over the nodes that have samples, and stamps that must not come round.
+    /// Moves each node's windows on, ends warm-ups, ejections and exhaustions that are over.
+    fn sweep_nodes(&self, now_ns: u64) {
+        let (mut warming, mut exhausted, mut down) = (false, false, false);
+        for index in self.members() {
+            self.rotate_window(index, now_ns, 0);
+            self.renew_failure_share(index, now_ns);
+            self.sweep_quotas(index, now_ns);
+            warming |= self.warm_on(index, now_ns);
+            exhausted |= self.exhausted_until(index) > now_ns;
+            let joined = self.memory.guard(index).joined();
+            let _ = joined.compare_exchange(0, now_ns.max(1), Ordering::Relaxed, Ordering::Relaxed);
+            let state = self.memory.node(index).state();
+            if state.is_ejected() && self.memory.guard(index).hold().load(Ordering::Acquire) <= now_ns {
+                self.take_back(index, now_ns);
+            }
+            down |= self.memory.node(index).state().is_down();
+        }
+        self.settle_attention(attention::WARMING, warming, |pool| {
+            pool.members().iter().any(|&index| pool.memory.node(index).warming_since().load(Ordering::Acquire) != 0)
+        });
+        self.settle_attention(attention::EXHAUSTED, exhausted, |pool| {
+            pool.members().iter().any(|&index| pool.exhausted_until(index) > now_ns)
+        });
+        self.settle_attention(attention::PROBES, down, |pool| {
+            pool.members().iter().any(|&index| pool.memory.node(index).state().is_down())
+        });
+    }
+
+    /// Clears a bit that nothing needs any more. Whoever sets it writes its reason first, so a second look after the
+    /// clearing finds what came in between.
+    fn settle_attention(&self, bit: u64, needed: bool, look_again: impl Fn(&Self) -> bool) {
+        let word = self.memory.pool(pool_word::ATTENTION);
+        if needed || word.load(Ordering::Acquire) & bit == 0 {
+            return;
+        }
+        word.fetch_and(!bit, Ordering::SeqCst);
+        if look_again(self) {
+            word.fetch_or(bit, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends a node's warm-up if it is over; whether it goes on.
+    fn warm_on(&self, index: usize, now_ns: u64) -> bool {
+        let word = self.memory.node(index).warming_since();
+        let since = word.load(Ordering::Acquire);
+        if since == 0 {
+            return false;
+        }
+        if self.warmth(index, now_ns) < 1.0 {
+            return true;
+        }
+        word.compare_exchange(since, 0, Ordering::AcqRel, Ordering::Relaxed).is_err()
+    }
+
+    /// Ejects the nodes that fail far more often than the others.
+    fn sweep_outliers(&self, now_ns: u64) {
+        let live = self.live();
+        let next = self.memory.pool(pool_word::NEXT_SWEEP);
+        let due = next.load(Ordering::Relaxed);
+        let sweep_ns = live.outlier_sweep_ns();
+        if !live.outlier() || (now_ns < due && due <= now_ns.saturating_add(sweep_ns)) {
+            return;
+        }
+        // One of all processes sweeps.
+        let after = now_ns.saturating_add(sweep_ns);
+        if next.compare_exchange(due, after, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return;
+        }
+        let rule = outlier::Settings {
+            stdev_factor: live.outlier_stdev_factor(),
+            min_hosts: live.outlier_min_hosts(),
+            min_requests: u32::try_from(live.outlier_min_requests()).unwrap_or(u32::MAX),
+            failure_rate: live.outlier_failure_rate(),
+            failure_min_requests: u32::try_from(live.outlier_failure_min_requests()).unwrap_or(u32::MAX),
+            max_ejected: live.outlier_max_ejected(),
+        };
+        let members: Vec<usize> =
+            self.members().into_iter().filter(|&i| !self.memory.node(i).state().is_withdrawn()).collect();
+        let sample = |&index: &usize| {
+            let (samples, failures) = self.window(index, now_ns);
+            let state = self.memory.node(index).state();
+            outlier::Sample { samples, failures, ejected: state.is_ejected(), available: !state.is_down() }
+        };
+        let samples: Vec<outlier::Sample> = members.iter().map(sample).collect();
+        for at in outlier::sweep(&samples, &rule) {
+            if let Some(&index) = members.get(at) {
+                self.eject(index, now_ns);
+            }
+        }
+    }
+
+    /// The lower median over the nodes that have samples, tails, and stamps that must not come round.
     fn renew_latencies(&self, now_ns: u64) {
-        if !self.steps().iter().any(|s| s.rule.needs_clock()) {
+        let steps = self.steps();
+        if !steps.iter().any(|s| s.rule.needs_clock()) && !self.live().pool_latencies() {
             return;
         }
         let mut averages: Vec<f64> = Vec::new();
@@ -76,6 +176,10 @@ impl Pool {
             if restamped != seen {
                 // A sample that came in between is younger than any stamp of ours.
                 let _ = word.compare_exchange(seen, restamped, Ordering::Relaxed, Ordering::Relaxed);
+            }
+            if let Some(counts) = self.latencies_of_node(index, now_ns) {
+                let tail = counts.quantile_ns(0.95).unwrap_or(0.0);
+                self.memory.node(index).tail_latency().store(tail.to_bits(), Ordering::Relaxed);
             }
         }
         let middle = averages.len().saturating_sub(1) / 2;

@@ -1,19 +1,28 @@
 //! Who is a member: as a whole set, or one by one. State stays with the id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::config::{validate_node, validate_nodes};
+use super::settings::zone_hash;
 use crate::plan::build::{self, Draft, Member};
 use crate::plan::ids;
 use crate::plan::step::Step;
 use crate::plan::view::PlanView;
-use crate::pool::Pool;
+use crate::pool::{Event, EventKind, Pool};
 use crate::state::layout::{STEPS_MAX, plan_word, pool_word};
 use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error, StateError};
 use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::node::{NodeRef, NodeSpec};
+use crate::vocabulary::time::now_ns;
+
+/// Who joined and who left, by their ids.
+#[derive(Debug, Default)]
+pub(crate) struct TopologyChange {
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+}
 
 impl Pool {
     /// Replaces all nodes. Those whose ids stay keep what is known of them: in flight, health, averages. The order of the
@@ -29,14 +38,25 @@ impl Pool {
 
     pub(crate) fn set_specs(&self, specs: &[NodeSpec], lines: &[usize]) -> Result<(), Error> {
         validate_nodes(specs, lines, &self.memory.layout.limits)?;
-        let _building = self.enter();
+        let building = self.enter();
+        let changed = self.replace_nodes(specs)?;
+        drop(building);
+        self.tell_topology(changed);
+        Ok(())
+    }
+
+    /// Replaces all nodes by valid ones; who joined and who left. For the holder of the build lease.
+    pub(crate) fn replace_nodes(&self, specs: &[NodeSpec]) -> Result<TopologyChange, Error> {
         let present = self.members();
         let steps = self.steps();
+        self.check_groups(specs.iter().map(|s| (s.tier, zone_hash(&s.zone))))?;
+        self.check_quotas(specs)?;
         self.check_ring(&steps, specs.iter().map(|s| s.weight))?;
         let by_id: HashMap<String, usize> =
             present.iter().map(|&i| (self.memory.record(i).id().as_str().to_owned(), i)).collect();
         let fresh = specs.iter().filter(|s| !by_id.contains_key(&s.id)).count();
         let mut free = self.free_indices(fresh)?;
+        let mut change = TopologyChange::default();
         let members: Vec<usize> = specs
             .iter()
             .map(|spec| match by_id.get(&spec.id) {
@@ -46,15 +66,33 @@ impl Pool {
                 }
                 None => {
                     let index = free.pop().unwrap_or_default();
-                    self.place(index, spec);
+                    self.place(index, spec, !present.is_empty());
+                    change.added.push(spec.id.clone());
                     index
                 }
             })
             .collect();
         self.publish(&members, &steps);
+        let staying: HashSet<usize> = members.into_iter().collect();
         // Only now: whoever still picks by the old plan finds the new generation afterwards.
-        present.iter().filter(|index| !members.contains(index)).for_each(|&index| self.retire(index));
-        Ok(())
+        for &index in present.iter().filter(|index| !staying.contains(index)) {
+            change.removed.push(self.memory.record(index).id().as_str().to_owned());
+            self.retire(index);
+        }
+        Ok(change)
+    }
+
+    /// Tells the observers of nodes that joined or left, and moves sessions as configured. Not under the build lease.
+    pub(crate) fn tell_topology(&self, change: TopologyChange) {
+        let TopologyChange { added, removed } = change;
+        if added.is_empty() && removed.is_empty() {
+            return;
+        }
+        self.begin_rebalancing(added.iter().filter_map(|id| self.node(id)).collect());
+        self.renew_situation(None);
+        self.wake_all();
+        let at_ns = now_ns();
+        self.tell(|| Some(Event { node: None, at_ns, kind: EventKind::Topology { added, removed } }));
     }
 
     /// Adds a node.
@@ -73,7 +111,7 @@ impl Pool {
     pub fn register_batch<N: Into<NodeSpec>>(&self, nodes: impl IntoIterator<Item = N>) -> Result<Vec<NodeRef>, Error> {
         let specs: Vec<NodeSpec> = nodes.into_iter().map(Into::into).collect();
         validate_nodes(&specs, &[], &self.memory.layout.limits)?;
-        let _building = self.enter();
+        let building = self.enter();
         let mut members = self.members();
         let plan = self.plan(self.generation().current());
         if let Some(spec) = specs.iter().find(|s| self.find(plan, &s.id).is_some()) {
@@ -87,15 +125,23 @@ impl Pool {
         self.check_weight_sum(weights())?;
         let steps = self.steps();
         self.check_ring(&steps, weights())?;
+        let grouping = |&i: &usize| (self.memory.node(i).tier(), self.memory.node(i).zone().load(Ordering::Relaxed));
+        let joining = specs.iter().map(|s| (s.tier, zone_hash(&s.zone)));
+        self.check_groups(members.iter().map(grouping).chain(joining))?;
+        self.check_quotas(&specs)?;
         let mut free = self.free_indices(specs.len())?;
         let mut placed = Vec::new();
+        let is_late = !members.is_empty();
         for spec in &specs {
             let index = free.pop().unwrap_or_default();
-            self.place(index, spec);
+            self.place(index, spec, is_late);
             members.push(index);
             placed.push(NodeRef { index: index as u32, generation: self.memory.node(index).state().generation() });
         }
         self.publish(&members, &steps);
+        drop(building);
+        let added = specs.into_iter().map(|spec| spec.id).collect();
+        self.tell_topology(TopologyChange { added, removed: Vec::new() });
         Ok(placed)
     }
 
@@ -104,11 +150,13 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`].
     pub fn deregister(&self, id: &str) -> Result<(), Error> {
-        let _building = self.enter();
+        let building = self.enter();
         let index = self.known(id)?;
         let members: Vec<usize> = self.members().into_iter().filter(|&i| i != index).collect();
         self.publish(&members, &self.steps());
         self.retire(index);
+        drop(building);
+        self.tell_topology(TopologyChange { added: Vec::new(), removed: vec![id.to_owned()] });
         Ok(())
     }
 
@@ -117,7 +165,7 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`]; [`Error::Config`] if the sum of all weights overflows.
     pub fn set_weight(&self, id: &str, weight: u32) -> Result<(), Error> {
-        let _building = self.enter();
+        let building = self.enter();
         let index = self.known(id)?;
         let members = self.members();
         let weights = || members.iter().map(|&i| if i == index { weight } else { self.memory.node(i).weight() });
@@ -127,19 +175,49 @@ impl Pool {
         self.memory.node(index).set_weight(weight);
         self.change_state(index, |s| s.with_weight(weight));
         self.publish(&members, &steps);
+        drop(building);
+        self.renew_situation(None);
         Ok(())
     }
 
-    /// Begins or ends draining: a draining node takes no new picks, and those under way end as usual.
+    /// Begins or ends draining: a draining node takes no new picks but those of its sessions, and is done when nothing is
+    /// in flight on it any more, or after `drain_timeout_ms`. Picks that are under way end as usual.
     ///
     /// # Errors
     /// [`StateError::UnknownNode`].
     pub fn drain(&self, id: &str, draining: bool) -> Result<(), Error> {
-        let _building = self.enter();
+        self.drain_at(id, draining, now_ns())
+    }
+
+    /// [`drain`](Self::drain) at a time of the caller's.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn drain_at(&self, id: &str, draining: bool, now_ns: u64) -> Result<(), Error> {
+        let building = self.enter();
         let index = self.known(id)?;
+        let was = self.memory.node(index).state().is_draining();
+        if was != draining {
+            let since = if draining { now_ns.max(1) } else { 0 };
+            self.memory.guard(index).draining_since().store(since, Ordering::Relaxed);
+            if !draining {
+                self.begin_warming(index);
+            }
+        }
         self.change_state(index, |s| s.with(State::DRAINING, draining));
         self.publish(&self.members(), &self.steps());
+        drop(building);
+        self.renew_situation(None);
         Ok(())
+    }
+
+    /// Whether a draining node is done: nothing is in flight on it, or its time is over.
+    pub(crate) fn is_drained(&self, index: usize, now_ns: u64) -> bool {
+        if !self.memory.node(index).state().is_draining() {
+            return false;
+        }
+        let since = self.memory.guard(index).draining_since().load(Ordering::Relaxed);
+        self.memory.in_flight(index) == 0 || now_ns.saturating_sub(since) >= self.live().drain_timeout_ns()
     }
 
     /// Gives a node the host's own number, in this process.
@@ -229,23 +307,39 @@ impl Pool {
                     index: index as u16,
                     generation: state.generation(),
                     weight: node.weight(),
+                    reported_share: self.memory.guard(index).reported_share().load(Ordering::Relaxed) as u32,
                     fit: state.fit(crate::pool::AVAILABLE_MASK),
                     id_hash: node.id_hash(),
                 }
             })
             .collect();
-        let draft = Draft {
-            members: &described,
-            steps,
-            table_size: self.table_size.load(Ordering::Relaxed) as u32,
-            ring_points: self.memory.layout.ring_points,
-            timed: self.settings.lease_timeout_ns != 0,
-            fitness,
-            cursor: self.memory.pool(pool_word::CURSOR).load(Ordering::Relaxed),
-            id: &|index| self.memory.record(index).id().as_str().to_owned(),
-            address: &|index| self.memory.record(index).address().as_str().to_owned(),
+        let needs = self.needs(members);
+        let groups = self.groups_of(members);
+        let next = current.wrapping_add(1);
+        for (word, group) in self.memory.groups(next)[1..].iter().zip(&groups) {
+            word.store(group.word(), Ordering::Release);
+        }
+        let build = |group: usize, described: &[Member]| {
+            let draft = Draft {
+                members: described,
+                steps,
+                table_size: self.table_size.load(Ordering::Relaxed) as u32,
+                ring_points: self.memory.layout.ring_points,
+                needs,
+                groups: groups.len(),
+                fitness,
+                cursor: self.memory.cursor(group).load(Ordering::Relaxed),
+                id: &|index| self.memory.record(index).id().as_str().to_owned(),
+                address: &|index| self.memory.record(index).address().as_str().to_owned(),
+            };
+            let view = |generation| PlanView(self.memory.group(generation, group));
+            build::build(&draft, view(current), view(next));
         };
-        build::build(&draft, self.plan(current), self.plan(current.wrapping_add(1)));
+        build(0, &described);
+        for (at, group) in groups.iter().enumerate() {
+            let inside = |m: &&Member| group.has(self.grouping(usize::from(m.index)));
+            build(at + 1, &described.iter().filter(inside).cloned().collect::<Vec<_>>());
+        }
         self.generation().publish(current.wrapping_add(1));
     }
 
@@ -286,7 +380,7 @@ impl Pool {
     }
 
     /// A new node at a free index: everything is written before the state makes it a member.
-    fn place(&self, index: usize, spec: &NodeSpec) {
+    fn place(&self, index: usize, spec: &NodeSpec, is_late: bool) {
         let node = self.memory.node(index);
         let generation = node.state().generation().wrapping_add(1).max(1);
         self.memory.record(index).write(spec);
@@ -295,6 +389,20 @@ impl Pool {
         node.latency().store(0, Ordering::Relaxed);
         node.set_reported_load(None);
         node.set_remaining_ratio(None);
+        for word in
+            [node.warming_since(), node.reported_weight(), node.tail_latency(), node.failure_share(), node.gradient()]
+        {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.keep_counts(index);
+        self.memory.guard(index).clear();
+        self.forget_quotas(index);
+        self.describe(index, spec);
+        self.memory.forget_finished(index);
+        self.forget_latencies(index);
+        if is_late {
+            self.begin_warming(index);
+        }
         self.set_user_data(NodeRef { index: index as u32, generation }, spec.user_data);
         node.set_state(State::fresh(generation, spec.weight));
         self.memory.pool(pool_word::NODES_USED).fetch_max(index as u64 + 1, Ordering::AcqRel);
@@ -305,8 +413,18 @@ impl Pool {
         let node = self.memory.node(index);
         self.memory.record(index).write(spec);
         node.set_weight(spec.weight);
+        self.describe(index, spec);
         self.set_user_data(self.reference(index), spec.user_data);
+        self.memory.guard(index).draining_since().store(0, Ordering::Relaxed);
         self.change_state(index, |s| s.with_weight(spec.weight).with(State::DRAINING, false));
+    }
+
+    /// What can be changed about a node beside its texts and its weight.
+    fn describe(&self, index: usize, spec: &NodeSpec) {
+        let node = self.memory.node(index);
+        node.set_limit_and_tier(spec.max_in_flight, spec.tier);
+        node.zone().store(zone_hash(&spec.zone), Ordering::Relaxed);
+        self.set_quotas(index, spec);
     }
 
     fn retire(&self, index: usize) {

@@ -1,6 +1,8 @@
 //! Above the pool: configuration, membership, policy, maintenance, and what there is to see.
 
 pub mod config;
+mod figures;
+pub(crate) mod groups;
 mod lock;
 mod maintain;
 mod membership;
@@ -8,6 +10,8 @@ pub mod metrics;
 mod nodes;
 pub(crate) mod policy;
 mod report;
+mod reported;
+pub(crate) mod settings;
 pub mod stats;
 
 pub use maintain::Maintained;

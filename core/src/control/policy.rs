@@ -55,13 +55,18 @@ impl Pool {
         if let Some(own) = own {
             _replaced = self.own_strategy.set(own);
         }
+        {
+            let mut config = self.config.lock();
+            config.strategy = chain;
+            self.store_settings(&config);
+        }
         self.publish(&members, &steps);
         Ok(())
     }
 
     /// The name of the strategy in charge: the first of the chain.
     pub fn strategy(&self) -> &'static str {
-        self.steps().first().map_or("p2c", |s| name(s.rule))
+        self.plan(self.generation().current()).lead().rule().map_or("p2c", name)
     }
 
     pub(crate) fn steps_of(&self, chain: &[StrategyConfig]) -> Result<Vec<Step>, Error> {
@@ -90,7 +95,7 @@ impl Pool {
             return Ok(());
         }
         let points = weights.map(u64::from).sum::<u64>().saturating_mul(u64::from(ketama::POINTS));
-        let max = self.memory.layout.plans[0].ring.len() as u64;
+        let max = self.memory.layout.plans[0][0].ring.len() as u64;
         if points > max {
             let message =
                 format!("{points} points on the ring of nginx ({} a unit of weight), more than {max}", ketama::POINTS);
@@ -127,8 +132,9 @@ fn step(strategy: &StrategyConfig) -> Step {
         StrategyKind::Maglev { .. } => (Rule::Maglev, bound),
         StrategyKind::Rendezvous => (Rule::Rendezvous, bound),
         StrategyKind::MostAvailable { epsilon } => (Rule::MostAvailable, epsilon),
-        StrategyKind::Adaptive | StrategyKind::Fastest { .. } => (Rule::PeakEwma, crate::pool::DECAY_NS),
-        StrategyKind::ReportedLoad { .. } => (Rule::WeightedRoundRobin, 0.0),
+        StrategyKind::Adaptive => (Rule::Adaptive, crate::pool::DECAY_NS),
+        StrategyKind::Fastest { class_ms } => (Rule::Fastest, class_ms as f64 * NANOS_PER_MS as f64),
+        StrategyKind::ReportedLoad { .. } => (Rule::ReportedLoad, 0.0),
         StrategyKind::Custom => (Rule::Custom, 0.0),
     };
     Step { rule, parameter }
@@ -148,6 +154,9 @@ fn name(rule: Rule) -> &'static str {
         Rule::Maglev => "maglev",
         Rule::Rendezvous => "rendezvous",
         Rule::MostAvailable => "most_available",
+        Rule::Adaptive => "adaptive",
+        Rule::Fastest => "fastest",
+        Rule::ReportedLoad => "reported_load",
         Rule::Custom => "custom",
     }
 }

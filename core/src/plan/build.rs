@@ -2,7 +2,7 @@
 
 use super::maglev::Hashed;
 use super::reciprocal::reciprocal;
-use super::step::{Lead, Rule, Step};
+use super::step::{Lead, Needs, Rule, Step};
 use super::view::PlanView;
 use super::{alias, ids, ketama, maglev, ring, schedule};
 use crate::state::layout::{SCHEDULE_MAX, STEPS_MAX, plan_word};
@@ -15,6 +15,8 @@ pub(crate) struct Member {
     pub(crate) index: u16,
     pub(crate) generation: u32,
     pub(crate) weight: u32,
+    /// What it takes of a schedule by reports.
+    pub(crate) reported_share: u32,
     /// Takes new picks at the time of building.
     pub(crate) fit: bool,
     pub(crate) id_hash: u64,
@@ -27,8 +29,9 @@ pub(crate) struct Draft<'a> {
     pub(crate) steps: &'a [Step],
     pub(crate) table_size: u32,
     pub(crate) ring_points: u32,
-    /// Whether leases time out, so that every pick needs the time.
-    pub(crate) timed: bool,
+    pub(crate) needs: Needs,
+    /// How many further groups there are.
+    pub(crate) groups: usize,
     pub(crate) fitness: u64,
     pub(crate) cursor: u64,
     /// A member's id, for the order of hash tables.
@@ -56,6 +59,7 @@ impl Builder<'_> {
         let members = self.draft.members;
         let fit: Vec<&Member> = members.iter().filter(|m| m.fit).collect();
         self.set(plan_word::FITNESS, self.draft.fitness);
+        self.set(plan_word::GROUPS, self.draft.groups as u64);
         self.set(plan_word::WEIGHT_SUM, fit.iter().map(|m| u64::from(m.weight)).sum());
         self.set_steps();
         let indices = |of: &[&Member]| of.iter().map(|m| m.index).collect::<Vec<u16>>();
@@ -64,7 +68,7 @@ impl Builder<'_> {
         self.members_tables();
         self.draw_table(&fit);
         self.cycle(fit.len());
-        if self.has(&[Rule::WeightedRoundRobin]) {
+        if self.has(&[Rule::WeightedRoundRobin, Rule::ReportedLoad]) {
             self.schedule(&fit);
         }
         if self.has(&[Rule::Maglev]) {
@@ -75,7 +79,7 @@ impl Builder<'_> {
         }
         let hash_weighted = differ(members.iter().map(|m| m.weight).filter(|&w| w > 0));
         let weighted = differ(fit.iter().map(|m| m.weight));
-        let lead = Lead::new(self.draft.steps, members.len(), fit.len(), self.draft.timed, weighted, hash_weighted);
+        let lead = Lead::new(self.draft.steps, members.len(), fit.len(), self.draft.needs, weighted, hash_weighted);
         self.set(plan_word::LEAD, lead.0);
     }
 
@@ -160,7 +164,14 @@ impl Builder<'_> {
     }
 
     fn schedule(&self, fit: &[&Member]) {
-        let stamp = stamp(fit.iter().flat_map(|m| [u64::from(m.index), u64::from(m.weight)]), 2);
+        // A chain of both would take turns in one schedule: the first of them has it.
+        let by_reports = self.draft.steps.iter().find_map(|s| match s.rule {
+            Rule::ReportedLoad => Some(true),
+            Rule::WeightedRoundRobin => Some(false),
+            _ => None,
+        });
+        let weight = |m: &&Member| if by_reports == Some(true) { m.reported_share.max(1) } else { m.weight };
+        let stamp = stamp(fit.iter().flat_map(|m| [u64::from(m.index), u64::from(weight(m))]), 2);
         let region = (self.current.schedule().0, self.idle.schedule().0, usize::MAX);
         let words = [plan_word::SCHEDULE_LEN, plan_word::SCHEDULE_RECIPROCAL, plan_word::SCHEDULE_PHASE];
         let unchanged = self.current.word(plan_word::SCHEDULE_STAMP) == stamp;
@@ -170,7 +181,7 @@ impl Builder<'_> {
                 return;
             }
         } else {
-            let order = schedule::smooth(&fit.iter().map(|m| m.weight).collect::<Vec<_>>(), SCHEDULE_MAX);
+            let order = schedule::smooth(&fit.iter().map(weight).collect::<Vec<_>>(), SCHEDULE_MAX);
             let entries: Vec<u16> = order.iter().map(|&at| fit[usize::from(at)].index).collect();
             self.idle.schedule().store(&entries);
             self.set(plan_word::SCHEDULE_LEN, entries.len() as u64);

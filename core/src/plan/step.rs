@@ -21,10 +21,13 @@ pub(crate) enum Rule {
     MostAvailable = 15,
     Custom = 16,
     LeastRequestExact = 17,
+    Adaptive = 18,
+    Fastest = 19,
+    ReportedLoad = 20,
 }
 
 impl Rule {
-    const COUNT: u8 = 17;
+    const COUNT: u8 = 20;
 
     #[inline(always)]
     fn from_number(number: u8) -> Option<Self> {
@@ -48,13 +51,16 @@ impl Rule {
             14 => Self::Rendezvous,
             15 => Self::MostAvailable,
             16 => Self::Custom,
-            _ => Self::LeastRequestExact,
+            17 => Self::LeastRequestExact,
+            18 => Self::Adaptive,
+            19 => Self::Fastest,
+            _ => Self::ReportedLoad,
         })
     }
 
     /// Whether it compares latency averages, and so needs the time at pick and at finish.
     pub(crate) fn needs_clock(self) -> bool {
-        matches!(self, Self::P2cPeakEwma | Self::PeakEwma)
+        matches!(self, Self::P2cPeakEwma | Self::PeakEwma | Self::Adaptive | Self::Fastest)
     }
 }
 
@@ -63,7 +69,7 @@ impl Rule {
 pub(crate) struct Step {
     pub(crate) rule: Rule,
     /// The factor of a bounded load (hash rules), the width of the best class (most available), the time constant of the
-    /// average in nanoseconds (latency rules); 0 if the rule has none.
+    /// average or the width of a class in nanoseconds (latency rules); 0 if the rule has none.
     pub(crate) parameter: f64,
 }
 
@@ -95,13 +101,27 @@ const NEEDS_TOTAL: u64 = 1 << 17;
 const WEIGHTED: u64 = 1 << 18;
 const HASH_WEIGHTED: u64 = 1 << 19;
 const KEEPS_LATENCY: u64 = 1 << 20;
+const GUARDED: u64 = 1 << 21;
+
+/// What a plan asks of every pick, beside its rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Needs {
+    /// The time.
+    pub(crate) clock: bool,
+    /// A latency sample at its end.
+    pub(crate) latency: bool,
+    /// To be counted in the pool's total.
+    pub(crate) total: bool,
+    /// More than a rule's choice: see `pool::guarded`.
+    pub(crate) guard: bool,
+}
 
 impl Lead {
     pub(crate) fn new(
         steps: &[Step],
         members: usize,
         fit: usize,
-        timed: bool,
+        needs: Needs,
         weighted: bool,
         hash_weighted: bool,
     ) -> Self {
@@ -109,11 +129,12 @@ impl Lead {
         Self(
             steps.first().map_or(0, |s| s.rule as u64)
                 | (steps.len() as u64) << 8
-                | flag(timed || steps.iter().any(|s| s.rule.needs_clock()), NEEDS_CLOCK)
-                | flag(steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
+                | flag(needs.clock || steps.iter().any(|s| s.rule.needs_clock()), NEEDS_CLOCK)
+                | flag(needs.total || steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
                 | flag(weighted, WEIGHTED)
                 | flag(hash_weighted, HASH_WEIGHTED)
-                | flag(steps.iter().any(|s| s.rule.needs_clock()), KEEPS_LATENCY)
+                | flag(needs.latency || steps.iter().any(|s| s.rule.needs_clock()), KEEPS_LATENCY)
+                | flag(needs.guard, GUARDED)
                 | (fit as u64 & 0xFFFF) << 32
                 | (members as u64 & 0xFFFF) << 48,
         )
@@ -139,6 +160,17 @@ impl Lead {
     #[inline(always)]
     pub(crate) fn keeps_latency(self) -> bool {
         self.0 & KEEPS_LATENCY != 0
+    }
+
+    /// Whether a rule chooses, and nothing else is to be done.
+    #[inline(always)]
+    pub(crate) fn is_bare(self) -> bool {
+        self.0 & (NEEDS_CLOCK | GUARDED) == 0
+    }
+
+    /// Whether a pick goes the guarded way.
+    pub(crate) fn guarded(self) -> bool {
+        self.0 & GUARDED != 0
     }
 
     /// Whether a rule bounds loads by the pool's total in flight.
@@ -183,9 +215,10 @@ mod tests {
     #[test]
     fn a_lead_says_what_it_was_made_of() {
         let step = Step { rule: Rule::Maglev, parameter: 1.25 };
-        let lead = Lead::new(&[step], 65_535, 65_534, false, false, true);
+        let lead = Lead::new(&[step], 65_535, 65_534, Needs::default(), false, true);
         assert_eq!((lead.rule(), lead.steps(), lead.members(), lead.fit()), (Some(Rule::Maglev), 1, 65_535, 65_534));
         assert!(lead.needs_total() && lead.hash_weighted() && !lead.needs_clock() && !lead.weighted());
+        assert!(lead.is_bare() && !lead.guarded());
         assert_eq!(Lead(0).rule(), None);
     }
 }

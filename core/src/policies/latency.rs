@@ -54,6 +54,12 @@ pub(crate) fn average(word: u64) -> Option<f64> {
     (word != 0).then(|| f64::from(f32::from_bits((word >> 32) as u32)))
 }
 
+/// How long ago the last sample was; 0 without one.
+#[inline]
+pub(crate) fn idle_ns(word: u64, now_ns: u64) -> u64 {
+    if word == 0 { 0 } else { u64::from(age(word, now_ns)) << UNIT_SHIFT }
+}
+
 /// The word with its age limited, for sweeps: a stamp must not come round to look young again.
 pub(crate) fn restamped(word: u64, now_ns: u64) -> u64 {
     let old = word != 0 && stamp(now_ns).wrapping_sub(word as u32) > AGE_MAX / 2;

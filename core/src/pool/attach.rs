@@ -2,6 +2,7 @@
 
 use super::Pool;
 use crate::state::local::next_tag;
+use crate::state::node::row;
 use crate::sync::Ordering;
 use crate::vocabulary::fork;
 
@@ -33,8 +34,9 @@ impl Pool {
         leases.disown_all();
         for index in 0..self.memory.nodes_max() {
             let row = self.memory.row(index, self.settings.process);
-            if row.load(Ordering::Relaxed) != 0 {
-                row.store(0, Ordering::Relaxed);
+            let counted = row.load(Ordering::Relaxed);
+            if row::in_flight(counted) != 0 {
+                row.store(row::without_in_flight(counted), Ordering::Relaxed);
             }
         }
         self.memory.total_row(self.settings.process).store(0, Ordering::Relaxed);

@@ -6,12 +6,14 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::Mutex;
 
 use super::health::OwnHealth;
+use super::observe::Observers;
 use super::own_strategy::OwnStrategy;
-use super::{Pool, PoolNode, Settings, UserData};
+use super::wait::Waiters;
+use super::{Pool, PoolNode, Settings, UserData, latencies, quotas, sessions};
 use crate::control::config::{HealthConfig, PoolConfig, StrategyConfig, StrategyKind};
 use crate::control::policy::{IntoChain, table_size};
-use crate::policies::health::{HealthPolicy, Thresholds};
-use crate::state::layout::{Layout, pool_word};
+use crate::policies::health::HealthPolicy;
+use crate::state::layout::{Layout, Sizes, pool_word};
 use crate::state::local::{PoolNumber, next_tag};
 use crate::state::memory::Memory;
 use crate::strategy::Strategy;
@@ -21,7 +23,6 @@ use crate::vocabulary::fork;
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
 use crate::vocabulary::rng::Draws;
-use crate::vocabulary::time::NANOS_PER_MS;
 
 /// Nodes of a pool whose rings have 512 points a node; larger pools have 104.
 const RING_NODES_MANY_POINTS: u32 = 2048;
@@ -29,6 +30,7 @@ const RING_NODES_MANY_POINTS: u32 = 2048;
 /// Describes a pool. What is not said has the defaults of `docs/configuration.md`.
 #[must_use]
 pub struct PoolBuilder {
+    name: String,
     config: PoolConfig,
     own_strategy: Option<Arc<dyn Strategy<PoolNode>>>,
     own_health: Option<Box<dyn HealthPolicy>>,
@@ -42,7 +44,13 @@ impl std::fmt::Debug for PoolBuilder {
 
 impl PoolBuilder {
     pub(super) fn new() -> Self {
-        Self { config: PoolConfig::default(), own_strategy: None, own_health: None }
+        Self { name: "default".to_owned(), config: PoolConfig::default(), own_strategy: None, own_health: None }
+    }
+
+    /// What tells the pool from others in metrics.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Everything at once.
@@ -117,11 +125,13 @@ impl PoolBuilder {
         if self.own_strategy.is_none() && config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) {
             return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
         }
-        let pool = Pool::private(&config, self.own_health)?;
+        let pool = Pool::private(self.name, &config, self.own_health)?;
         if let Some(own) = self.own_strategy {
             pool.own_strategy.set(own);
         }
         let building = pool.lock();
+        pool.check_room(&config)?;
+        pool.store_settings(&config);
         let steps = pool.steps_of(&config.strategy)?;
         pool.publish(&[], &steps);
         drop(building);
@@ -154,7 +164,7 @@ impl Pool {
     }
 
     /// An empty pool on private memory.
-    fn private(config: &PoolConfig, own_health: Option<Box<dyn HealthPolicy>>) -> Result<Self, Error> {
+    fn private(name: String, config: &PoolConfig, own_health: Option<Box<dyn HealthPolicy>>) -> Result<Self, Error> {
         let mut limits = config.limits;
         let table_size = table_size(&config.strategy);
         limits.max_table_size = limits.max_table_size.max(table_size.unwrap_or(0));
@@ -163,7 +173,17 @@ impl Pool {
             _ => None,
         });
         let default_points = if limits.max_nodes <= RING_NODES_MANY_POINTS { 512 } else { 104 };
-        let layout = Layout::new(limits, points.unwrap_or(default_points));
+        let affinity_entries = config.affinity.clone().unwrap_or_default().entries;
+        let sizes = Sizes {
+            ring_points: points.unwrap_or(default_points),
+            quota_words: quotas::NODE_WORDS,
+            reservation_words: quotas::LEASE_WORDS,
+            affinity_entries,
+            affinity_words: sessions::words(affinity_entries),
+            latency_words: latencies::POOL_WORDS,
+            node_latency_words: latencies::NODE_WORDS,
+        };
+        let layout = Layout::new(limits, sizes);
         let no_memory =
             |e: std::io::Error| ConfigError::limit("limits", 0, format!("no memory for a pool of these limits: {e}"));
         let memory = Memory::private(layout).map_err(no_memory)?;
@@ -175,17 +195,16 @@ impl Pool {
             memory.pool(pool_word::CURSOR).store(Draws::of_thread().below(1 << 32), Ordering::Relaxed);
         }
         let user_data = (0..limits.max_nodes).map(|_| UserData::default()).collect();
+        memory.pool(pool_word::CONFIG_VERSION).store(1, Ordering::Relaxed);
         Ok(Self {
+            name,
             memory: Arc::new(memory),
-            settings: Settings {
-                seed: config.seed,
-                thresholds: Thresholds {
-                    failure: config.health.failure_threshold,
-                    recovery: config.health.recovery_successes,
-                },
-                lease_timeout_ns: config.lease_timeout_ms.saturating_mul(NANOS_PER_MS),
-                process: 0,
-            },
+            settings: Settings { seed: config.seed, process: 0 },
+            observers: Observers::default(),
+            waiters: Waiters::default(),
+            rebalancing: sessions::RebalancingLock::default(),
+            config: Mutex::new(config.clone()),
+            salt: config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()),
             user_data,
             own_strategy: OwnStrategy::default(),
             own_health: own_health.map(|policy| OwnHealth { policy, nodes: Mutex::default() }),

@@ -14,7 +14,9 @@ use crate::strategy::candidates::{Alias, Candidates, Uniform};
 use crate::strategy::draw::{Scan, draw_fit, draw_once, scan_fit};
 use crate::strategy::hashing::{Bound, scan};
 use crate::strategy::ring_hash::{self, RingTable};
-use crate::strategy::{least, maglev, most_available, rank_load, round_robin, two_choices, weighted_round_robin};
+use crate::strategy::{
+    adaptive, least, maglev, most_available, rank_load, round_robin, two_choices, weighted_round_robin,
+};
 use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::rng::Draws;
 
@@ -105,6 +107,18 @@ macro_rules! by_rule {
             }
             Number::MostAvailable => {
                 type $R = rules::MostAvailable;
+                $body
+            }
+            Number::Adaptive => {
+                type $R = rules::Adaptive;
+                $body
+            }
+            Number::Fastest => {
+                type $R = rules::Fastest;
+                $body
+            }
+            Number::ReportedLoad => {
+                type $R = rules::WeightedRoundRobin;
                 $body
             }
             Number::Custom => {
@@ -355,11 +369,43 @@ impl Rule for PeakEwma {
     }
 }
 
+pub(crate) struct Adaptive;
+
+impl Rule for Adaptive {
+    #[inline(always)]
+    fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        let (decay_ns, reference) = (d.plan.parameter(0), d.reference_latency());
+        two_choices::by_weight_at_once(d.available(), d.by_weight(), Draws::resume(start), |a, b| {
+            adaptive::is_better(d.strain(b, decay_ns, reference), d.strain(a, decay_ns, reference))
+        })
+    }
+
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, decay_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let reference = d.reference_latency();
+        let better = |a, b| adaptive::is_better(d.strain(b, decay_ns, reference), d.strain(a, decay_ns, reference));
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, better))
+    }
+}
+
+pub(crate) struct Fastest;
+
+impl Rule for Fastest {
+    fn choose<F: Condition>(d: Decision<'_>, start: u64, class_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let cost = |c| d.class_cost(c, class_ns);
+        if view.len() <= SCAN_MAX {
+            return d.drawing(start, |draws| least::choose(view, draws, cost, |a: f64, b| a.total_cmp(&b)));
+        }
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, |a, b| cost(b) < cost(a)))
+    }
+}
+
 pub(crate) struct MostAvailable;
 
 impl Rule for MostAvailable {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, epsilon: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let ratio = |c| d.node(c).remaining_ratio().unwrap_or(1.0);
+        // What is reported, else what is left of the quotas.
+        let left = |c| d.pool.quota_left(c, d.local.now_ns.get());
+        let ratio = |c| d.node(c).remaining_ratio().or_else(|| left(c)).unwrap_or(1.0);
         d.drawing(start, |draws| most_available::choose(view, draws, epsilon, ratio))
     }
 }

@@ -1,5 +1,6 @@
 //! One decision under way: what rules ask for beside the candidates.
 
+use std::cell::Cell;
 use std::cmp::Ordering as Order;
 
 use super::filter::Filter;
@@ -12,9 +13,10 @@ use crate::state::layout::pool_word;
 use crate::state::local::{Local, Turns};
 use crate::state::memory::Memory;
 use crate::state::node::NodeWords;
+use crate::strategy::adaptive::Strain;
 use crate::strategy::candidates::Candidates;
 use crate::strategy::hashing::HashCandidates;
-use crate::strategy::rank_load;
+use crate::strategy::{fastest, rank_load};
 use crate::sync::Ordering;
 use crate::vocabulary::rng::Draws;
 
@@ -36,13 +38,31 @@ pub(crate) struct Decision<'a> {
     pub(crate) lead: Lead,
     pub(crate) generation: u64,
     pub(crate) local: &'a Local,
+    /// The group of members whose tables the rule reads; 0 has all.
+    pub(crate) group: usize,
+    /// Where nothing is to advance: what would have.
+    pub(crate) dry: Option<&'a Dry>,
+}
+
+/// What a decision would have used up, had it been made: draws and turns are those of the thread's next pick.
+#[derive(Default)]
+pub(crate) struct Dry {
+    stream: Cell<Option<u64>>,
+    draws: Cell<u64>,
+    turns: Cell<u64>,
 }
 
 impl<'a> Decision<'a> {
     #[inline(always)]
     pub(crate) fn new(pool: &'a Pool, request: &'a Request<'a>, lead: Lead, generation: u64, local: &'a Local) -> Self {
         let (memory, plan) = (&*pool.memory, pool.plan(generation));
-        Self { pool, memory, nodes: memory.nodes(), request, plan, lead, generation, local }
+        Self { pool, memory, nodes: memory.nodes(), request, plan, lead, generation, local, group: 0, dry: None }
+    }
+
+    /// The same decision among the members of a group.
+    pub(crate) fn in_group(self, group: usize) -> Self {
+        let plan = PlanView(self.memory.group(self.generation, group));
+        Self { plan, lead: plan.lead(), group, ..self }
     }
 
     /// All members as candidates of a plain request.
@@ -59,20 +79,42 @@ impl<'a> Decision<'a> {
     /// All members as candidates; `filter`: conditions beside health.
     #[inline(always)]
     pub(crate) fn candidates<F: Condition>(self, filter: F) -> PoolCandidates<'a, F> {
-        PoolCandidates { decision: self, mask: self.request.mask(), filter }
+        self.candidates_in(self.request.mask(), filter)
+    }
+
+    /// All members as candidates where `mask` allows their states.
+    #[inline(always)]
+    pub(crate) fn candidates_in<F: Condition>(self, mask: u64, filter: F) -> PoolCandidates<'a, F> {
+        PoolCandidates { decision: self, mask, filter }
     }
 
     /// Where this decision's draws begin; uses them up.
     #[inline(always)]
     pub(crate) fn draws_from(self) -> u64 {
         let Some(seed) = self.pool.settings.seed else {
-            let stream = &self.local.stream;
-            let start = stream.get();
-            stream.set(Draws::ahead(start, DRAWS_USUAL));
+            let start = self.stream();
+            self.set_stream(Draws::ahead(start, DRAWS_USUAL));
             return start;
         };
-        let count = self.memory.pool(pool_word::DRAWS).fetch_add(1, Ordering::Relaxed);
+        let draws = self.memory.pool(pool_word::DRAWS);
+        let count = match self.dry {
+            None => draws.fetch_add(1, Ordering::Relaxed),
+            Some(dry) => draws.load(Ordering::Relaxed).wrapping_add(dry.draws.replace(dry.draws.get() + 1)),
+        };
         Draws::seeded(seed, count).state()
+    }
+
+    #[inline(always)]
+    fn stream(self) -> u64 {
+        self.dry.and_then(|dry| dry.stream.get()).unwrap_or_else(|| self.local.stream.get())
+    }
+
+    #[inline(always)]
+    fn set_stream(self, state: u64) {
+        match self.dry {
+            None => self.local.stream.set(state),
+            Some(dry) => dry.stream.set(Some(state)),
+        }
     }
 
     /// Calls `rule` with the draws that begin at `start`, any number of them.
@@ -80,7 +122,7 @@ impl<'a> Decision<'a> {
         let mut draws = Draws::resume(start);
         let chosen = rule(&mut draws);
         if self.pool.settings.seed.is_none() {
-            self.local.stream.set(draws.state());
+            self.set_stream(draws.state());
         }
         chosen
     }
@@ -88,8 +130,15 @@ impl<'a> Decision<'a> {
     /// The next turn of the pool's cursor.
     #[inline(always)]
     pub(crate) fn turn(self) -> u64 {
-        let cursor = self.memory.pool(pool_word::CURSOR);
-        if self.pool.settings.seed.is_some() {
+        let cursor = self.memory.cursor(self.group);
+        // A thread's block of turns is of the cursor of all members.
+        let in_blocks = self.pool.settings.seed.is_none() && self.group == 0;
+        if let Some(dry) = self.dry {
+            let ahead = dry.turns.replace(dry.turns.get() + 1);
+            let block = in_blocks.then(|| self.local.turns.peek(ahead)).flatten();
+            return block.unwrap_or_else(|| cursor.load(Ordering::Relaxed).wrapping_add(ahead));
+        }
+        if !in_blocks {
             return cursor.fetch_add(1, Ordering::Relaxed);
         }
         self.local.turns.take(|block| cursor.fetch_add(block, Ordering::Relaxed))
@@ -122,6 +171,32 @@ impl<'a> Decision<'a> {
         (average * (1.0 + in_flight / f64::from(node.weight().max(1)))) as f32
     }
 
+    /// How strained a node is, as `adaptive` weighs it.
+    #[inline(always)]
+    pub(crate) fn strain(self, c: usize, decay_ns: f64, reference_ns: f64) -> Strain {
+        let node = self.node(c);
+        let average =
+            latency::read(node.latency().load(Ordering::Relaxed), self.local.now_ns.get(), decay_ns, reference_ns);
+        let tail = f64::from_bits(node.tail_latency().load(Ordering::Relaxed));
+        Strain {
+            connections: (self.memory.in_flight(c) as f64 + 1.0) / f64::from(node.weight().max(1)),
+            latency: if tail > 0.0 { (average + tail) / 2.0 } else { average },
+            errors: f64::from_bits(node.failure_share().load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The class of a node's average, halved while it is idle, · (1 + in flight)/weight.
+    pub(crate) fn class_cost(self, c: usize, class_ns: f64) -> f64 {
+        let node = self.node(c);
+        let class = fastest::class(
+            node.latency().load(Ordering::Relaxed),
+            self.local.now_ns.get(),
+            class_ns,
+            self.reference_latency(),
+        );
+        class * (1.0 + self.memory.in_flight(c) as f64) / f64::from(node.weight().max(1))
+    }
+
     #[inline(always)]
     pub(crate) fn reference_latency(self) -> f64 {
         match self.memory.pool(pool_word::MEDIAN_LATENCY).load(Ordering::Relaxed) {
@@ -139,8 +214,8 @@ pub(crate) fn compare_shares(a: (u64, u32), b: (u64, u32)) -> Order {
 
 /// A condition on candidates beside health.
 pub(crate) trait Condition: Copy {
-    /// Whether there is none at all.
-    const VOID: bool;
+    /// Whether the request asks for nothing: its turn in a cycle is used up, whoever takes it.
+    fn is_whole(&self) -> bool;
 
     fn accepts(&self, pool: &Pool, c: usize) -> bool;
 }
@@ -150,7 +225,10 @@ pub(crate) trait Condition: Copy {
 pub(crate) struct Any;
 
 impl Condition for Any {
-    const VOID: bool = true;
+    #[inline(always)]
+    fn is_whole(&self) -> bool {
+        true
+    }
 
     #[inline(always)]
     fn accepts(&self, _: &Pool, _: usize) -> bool {
@@ -159,7 +237,9 @@ impl Condition for Any {
 }
 
 impl Condition for &Filter<'_> {
-    const VOID: bool = false;
+    fn is_whole(&self) -> bool {
+        false
+    }
 
     fn accepts(&self, pool: &Pool, c: usize) -> bool {
         !self.excludes(c) && self.matches(pool, c)
@@ -170,15 +250,15 @@ impl Condition for &Filter<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct PoolCandidates<'a, F> {
     decision: Decision<'a>,
-    mask: u32,
+    mask: u64,
     filter: F,
 }
 
 impl<F: Condition> PoolCandidates<'_, F> {
-    /// Whether health alone decides who is eligible.
+    /// Whether the request asks for no more than an available node.
     #[inline(always)]
     pub(crate) fn is_whole(&self) -> bool {
-        F::VOID
+        self.filter.is_whole()
     }
 }
 
@@ -222,6 +302,12 @@ impl<F: Condition> HashCandidates for PoolCandidates<'_, F> {
 }
 
 impl Turns {
+    /// The turn after `ahead` others of the block that the thread has, if it has so many.
+    fn peek(&self, ahead: u64) -> Option<u64> {
+        let next = self.next.get();
+        (self.end.get().wrapping_sub(next) > ahead).then(|| next.wrapping_add(ahead))
+    }
+
     /// The next turn of a thread that takes them in blocks: doubled, up to 64, while others took turns since its last
     /// block, halved when nobody did. Alone, a thread takes them one by one, and so it does the first four times: turns
     /// that a short-lived thread takes and never uses would be missed by the same nodes again and again.

@@ -1,13 +1,16 @@
-//! The end of a pick, and reports from outside: what is learned from an outcome.
+//! The end of a pick: what is learned from an outcome.
 
+use super::health::Source;
 use super::{Pool, Ticket};
 use crate::plan::step::Rule;
 use crate::policies::latency;
+use crate::policies::reserve::Reserved;
+use crate::state::guard::Count;
 use crate::state::layout::STEPS_MAX;
 use crate::state::lease::{Leased, Refused};
 use crate::sync::Ordering;
 use crate::vocabulary::error::TicketError;
-use crate::vocabulary::outcome::{Ending, Report};
+use crate::vocabulary::outcome::{Ending, FailureKind, Report};
 use crate::vocabulary::time::{NANOS_PER_SEC, now_ns, saturating_nanos};
 
 /// The time constant of latency averages where no strategy sets one: 10 s.
@@ -19,32 +22,34 @@ impl Pool {
     /// # Errors
     /// [`TicketError`] if the ticket was released before, timed out, or is none of this pool's. Nothing is changed then.
     #[inline]
-    pub fn release(&self, ticket: Ticket, report: impl Into<Report>) -> Result<(), TicketError> {
+    pub fn release<'r>(&self, ticket: Ticket, report: impl Into<Report<'r>>) -> Result<(), TicketError> {
         self.release_as(ticket, &report.into())
     }
 
-    fn release_as(&self, ticket: Ticket, report: &Report) -> Result<(), TicketError> {
+    fn release_as(&self, ticket: Ticket, report: &Report<'_>) -> Result<(), TicketError> {
         if self.has_forked() {
             self.after_fork_if_any();
         }
+        let held = self.reservation_of(ticket);
         let leased = self.memory.leases().close(ticket).map_err(|refused| match refused {
             Refused::Stale => TicketError::Stale,
             Refused::Invalid => TicketError::Invalid,
         })?;
-        self.uncount(leased.node as usize, leased.in_total);
+        self.count_end(leased.node as usize, leased.in_total);
         let expected = match report.ending {
             // The usual case: nobody needs the latency, and a success at a node without a failure on record is no news.
             Ending::Success => {
-                !self.keeps_latency(leased)
+                !leased.noted
+                    && !self.keeps_latency(leased)
                     && self.own_health.is_none()
                     && self.memory.node(leased.node as usize).state().is_spotless()
             }
-            Ending::Failure(_) | Ending::RateLimited { .. } => false,
-            Ending::Cancelled => true,
+            Ending::Failure(_) | Ending::RateLimited { .. } | Ending::Cancelled => false,
         };
         if !expected {
-            self.learn(leased, report);
+            self.learn(leased, held.as_ref(), report);
         }
+        self.make_room_known();
         Ok(())
     }
 
@@ -55,23 +60,108 @@ impl Pool {
     }
 
     #[inline(never)]
-    fn learn(&self, leased: Leased, report: &Report) {
+    fn learn(&self, leased: Leased, held: Option<&Reserved>, report: &Report<'_>) {
         let index = leased.node as usize;
         let state = self.memory.node(index).state();
+        // What is counted of an attempt is counted of its index, which no other node has before this returns.
+        let told = self.count_ending(index, report.ending);
         if state.generation() != leased.node_generation || !state.is_member() {
+            self.settle_reservation(leased, held, report);
             return;
         }
+        // An attempt that began before the node's last transition tells of a state that is over.
+        let current = state.epoch() == leased.epoch;
+        self.count_sample(index, report, told && current);
+        self.settle_reservation(leased, held, report);
         if self.keeps_latency(leased) {
             self.learn_latency(index, leased.started_ns, report);
         }
-        // An attempt that began before the node's last transition tells of a state that is over.
-        if state.epoch() == leased.epoch {
-            self.learn_health(index, leased.node_generation, Some(leased.epoch), report);
+        if current {
+            let source = if leased.probe_ns != 0 { Source::Probe(leased.epoch) } else { Source::Pick(leased.epoch) };
+            self.learn_health(index, leased.node_generation, source, report);
+        }
+        if leased.probe_ns != 0 {
+            self.end_probe(index, leased.probe_ns);
         }
     }
 
-    /// Adds a sample to the node's latency average. Nothing that failed looks fast.
-    pub(crate) fn learn_latency(&self, index: usize, started_ns: u64, report: &Report) {
+    /// Gives up a lease that timed out. Nobody knows what became of its pick, so what it reserved counts as used.
+    pub(crate) fn expire(&self, leased: Leased) {
+        let index = leased.node as usize;
+        self.count_end(index, leased.in_total);
+        let guard = self.memory.guard(index);
+        guard.add(Count::Cancelled);
+        guard.add(Count::Neutral);
+        if leased.probe_ns != 0 {
+            self.end_probe(index, leased.probe_ns);
+        }
+        self.make_room_known();
+    }
+
+    /// Counts an ending by its kind; whether it tells something of the node.
+    fn count_ending(&self, index: usize, ending: Ending) -> bool {
+        let guard = self.memory.guard(index);
+        match ending {
+            Ending::Success => return true,
+            Ending::Failure(kind) => {
+                guard.add(match kind {
+                    FailureKind::Other => Count::FailureOther,
+                    FailureKind::Connect => Count::FailureConnect,
+                    FailureKind::Timeout => Count::FailureTimeout,
+                    FailureKind::Reset => Count::FailureReset,
+                    FailureKind::ServerError => Count::FailureServerError,
+                });
+                return true;
+            }
+            Ending::RateLimited { .. } => guard.add(Count::RateLimited),
+            Ending::Cancelled => guard.add(Count::Cancelled),
+        }
+        false
+    }
+
+    /// Brings the node's window up to date with an ending that is counted as finished already.
+    fn count_sample(&self, index: usize, report: &Report<'_>, is_sample: bool) {
+        let guard = self.memory.guard(index);
+        if !is_sample {
+            return guard.add(Count::Neutral);
+        }
+        let failed = matches!(report.ending, Ending::Failure(_));
+        // A success needs the time only where it is known anyway; the next failure or `maintain` makes up for it.
+        if let Some(now) = report.now_ns.or_else(|| failed.then(now_ns)) {
+            self.rotate_window(index, now, 1);
+        }
+        if failed {
+            guard.add(Count::WindowFailures);
+            self.renew_failure_share(index, report.now_ns.unwrap_or_else(now_ns));
+        }
+    }
+
+    /// Counts an attempt that was no pick.
+    pub(crate) fn count_report(&self, index: usize, report: &Report<'_>) {
+        let guard = self.memory.guard(index);
+        let failed = match report.ending {
+            Ending::Success => false,
+            Ending::Failure(_) => true,
+            Ending::RateLimited { .. } | Ending::Cancelled => return,
+        };
+        let now = report.now_ns.unwrap_or_else(now_ns);
+        self.rotate_window(index, now, 0);
+        // A sample, though no pick ended.
+        guard.take(Count::Neutral);
+        if failed {
+            guard.add(Count::WindowFailures);
+            self.renew_failure_share(index, now);
+        }
+    }
+
+    pub(crate) fn renew_failure_share(&self, index: usize, now_ns: u64) {
+        let (samples, failures) = self.window(index, now_ns);
+        let share = if samples == 0 { 0.0 } else { f64::from(failures) / f64::from(samples) };
+        self.memory.node(index).failure_share().store(share.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Adds a sample to what is known of the node's latency. Nothing that failed looks fast.
+    pub(crate) fn learn_latency(&self, index: usize, started_ns: u64, report: &Report<'_>) {
         let now = report.now_ns.unwrap_or_else(now_ns);
         let measured = report.latency_ns.unwrap_or_else(|| now.saturating_sub(started_ns));
         let sample = match report.ending {
@@ -83,6 +173,7 @@ impl Pool {
             }
             Ending::Cancelled => return,
         };
+        self.record_latency(index, measured, report.ending, now);
         let word = self.memory.node(index).latency();
         let decay_ns = self.decay_ns();
         let mut old = word.load(Ordering::Relaxed);

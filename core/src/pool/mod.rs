@@ -7,10 +7,18 @@ pub(crate) mod choose;
 pub(crate) mod decision;
 mod filter;
 mod finish;
+pub(crate) mod guarded;
 pub(crate) mod health;
+pub(crate) mod latencies;
+mod observe;
 mod own_strategy;
 mod pick;
+mod probe;
+pub(crate) mod quotas;
 mod request;
+pub(crate) mod sessions;
+pub(crate) mod tiers;
+mod wait;
 mod why;
 
 use std::sync::Arc;
@@ -18,22 +26,25 @@ use std::sync::atomic::AtomicU64;
 
 pub use builder::PoolBuilder;
 pub use candidate::Candidate;
+pub use observe::{Event, EventKind, ObserverId};
 pub use own_strategy::PoolNode;
 pub use pick::{Lease, Pick};
 pub use request::Request;
+pub use wait::WaitId;
 
 pub use crate::state::lease::Ticket;
 
 pub(crate) use finish::DECAY_NS;
 
 /// The health states that a plan is built for.
-pub(crate) const AVAILABLE_MASK: u32 = request::AVAILABLE as u32;
+pub(crate) const AVAILABLE_MASK: u64 = request::AVAILABLE as u64;
 
 use crate::plan::publish::Generation;
 use crate::plan::view::PlanView;
 use crate::state::layout::pool_word;
 use crate::state::local::PoolNumber;
 use crate::state::memory::Memory;
+use crate::sync::Ordering;
 
 /// A set of nodes under one policy.
 ///
@@ -58,12 +69,20 @@ use crate::state::memory::Memory;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Pool {
+    name: String,
     pub(crate) memory: Arc<Memory>,
     pub(crate) settings: Settings,
     /// The host's own number of each node, of this process alone: generation (32 bits) is kept beside it.
     pub(crate) user_data: Box<[UserData]>,
     pub(crate) own_strategy: own_strategy::OwnStrategy,
     pub(crate) own_health: Option<health::OwnHealth>,
+    pub(crate) observers: observe::Observers,
+    pub(crate) waiters: wait::Waiters,
+    pub(crate) rebalancing: sessions::RebalancingLock,
+    /// The configuration in force, as far as it is not read from the arena.
+    pub(crate) config: parking_lot::Mutex<crate::control::config::PoolConfig>,
+    /// What jitter is drawn with.
+    pub(crate) salt: u64,
     /// Entries of the Maglev table, whenever one is built.
     pub(crate) table_size: crate::sync::AtomicU64,
     number: PoolNumber,
@@ -77,8 +96,6 @@ pub struct Pool {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) seed: Option<u64>,
-    pub(crate) thresholds: crate::policies::health::Thresholds,
-    pub(crate) lease_timeout_ns: u64,
     /// The row of this process in the in-flight counts.
     pub(crate) process: usize,
 }
@@ -94,6 +111,21 @@ impl Pool {
     /// Starts describing a pool.
     pub fn builder() -> PoolBuilder {
         PoolBuilder::new()
+    }
+
+    /// What tells it from the other pools of its engine, and in metrics; `default` unless it was named.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How often the configuration was replaced, the first included.
+    pub fn config_version(&self) -> u64 {
+        self.memory.pool(pool_word::CONFIG_VERSION).load(Ordering::Relaxed)
+    }
+
+    /// Counts something of the whole pool; see `layout::tally`.
+    pub(crate) fn tally(&self, what: usize) {
+        self.memory.pool(pool_word::TALLY + what).fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use super::{Pool, Request, Ticket};
 use crate::plan::step::Lead;
 use crate::state::lease::Leased;
 use crate::state::local::{self, Local};
-use crate::state::node::State;
+use crate::state::node::{State, row};
 use crate::state::thread;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{NoNode, NoNodeReason, TicketError};
@@ -40,7 +40,12 @@ impl Pool {
     /// [`NoNode`] with the reason, if no node may be chosen.
     #[inline]
     pub fn pick(&self, request: &Request<'_>) -> Result<Pick<'_>, NoNode> {
-        self.acquire(request).map(|lease| Pick { pool: self, lease })
+        self.acquire(request).map(|lease| self.hold_lease(lease))
+    }
+
+    /// A lease as a pick that ends itself.
+    pub(crate) fn hold_lease(&self, lease: Lease) -> Pick<'_> {
+        Pick { pool: self, lease }
     }
 
     /// [`pick`](Self::pick) as plain numbers, for hosts without destructors. Every lease must be given back by
@@ -82,7 +87,7 @@ impl Pool {
         let near = |local: &Local| {
             let generation = self.generation().current();
             let lead = self.plan(generation).lead();
-            if request.is_plain() && !lead.needs_clock() {
+            if request.is_plain() && lead.is_bare() && self.attention() == 0 {
                 self.attempt_plain::<LEASE>(request, lead, generation, local)
             } else {
                 self.attempt_prepared::<LEASE>(request, generation, local)
@@ -117,7 +122,9 @@ impl Pool {
             // 0 would be a lease without a time.
             local.now_ns.set(request.now_ns.unwrap_or_else(now_ns).max(1));
         }
-        if request.is_plain() {
+        if lead.guarded() || self.attention() != 0 {
+            self.attempt_guarded::<LEASE>(request, lead, generation, local)
+        } else if request.is_plain() {
             self.attempt_plain::<LEASE>(request, lead, generation, local)
         } else {
             self.attempt_filtered::<LEASE>(request, lead, generation, local)
@@ -215,13 +222,13 @@ impl Pool {
     }
 
     #[inline(always)]
-    fn uncounted(&self, d: Decision<'_>, index: usize) -> Attempt {
+    pub(super) fn uncounted(&self, d: Decision<'_>, index: usize) -> Attempt {
         let state = d.node(index).state();
         if self.generation().is_still(d.generation) { Attempt::hit(None, index, state) } else { Attempt::MOVED }
     }
 
     #[inline(always)]
-    fn lease_of(&self, lead: Lead, local: &Local, index: usize, state: State) -> Leased {
+    pub(super) fn lease_of(&self, lead: Lead, local: &Local, index: usize, state: State) -> Leased {
         let started_ns = if lead.needs_clock() { local.now_ns.get() } else { 0 };
         Leased::new(index, self.settings.process, state, started_ns, lead.needs_total())
     }
@@ -230,7 +237,11 @@ impl Pool {
     #[cold]
     #[inline(never)]
     fn open_further(&self, lead: Lead, local: &Local, index: usize, state: State) -> Attempt {
-        let lease = self.lease_of(lead, local, index, state);
+        self.open_lease(local, self.lease_of(lead, local, index, state), state)
+    }
+
+    /// Opens a slot for a lease that is counted in.
+    pub(super) fn open_lease(&self, local: &Local, lease: Leased, state: State) -> Attempt {
         let token = match local.token.get() {
             0 => local::thread_token().inspect(|&token| local.token.set(token)),
             token => Some(token),
@@ -279,9 +290,9 @@ impl Pool {
     /// Counts a pick in flight; the node's state, if the plan still holds. Counted first, then looked: see
     /// `Generation::is_still`.
     #[inline(always)]
-    fn count(&self, d: Decision<'_>, index: usize) -> Option<State> {
+    pub(super) fn count(&self, d: Decision<'_>, index: usize) -> Option<State> {
         let in_total = d.lead.needs_total();
-        self.memory.row(index, self.settings.process).fetch_add(1, Ordering::SeqCst);
+        self.memory.row(index, self.settings.process).fetch_add(row::PICKED, Ordering::SeqCst);
         if in_total {
             self.memory.total_row(self.settings.process).fetch_add(1, Ordering::Relaxed);
         }
@@ -292,9 +303,19 @@ impl Pool {
         None
     }
 
+    /// Takes back a count whose pick did not come to be.
     #[inline(always)]
     pub(crate) fn uncount(&self, index: usize, in_total: bool) {
-        self.memory.row(index, self.settings.process).fetch_sub(1, Ordering::SeqCst);
+        self.memory.row(index, self.settings.process).fetch_sub(row::PICKED, Ordering::SeqCst);
+        if in_total {
+            self.memory.total_row(self.settings.process).fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a pick off that has ended.
+    #[inline(always)]
+    pub(crate) fn count_end(&self, index: usize, in_total: bool) {
+        self.memory.row(index, self.settings.process).fetch_add(row::FINISHED, Ordering::SeqCst);
         if in_total {
             self.memory.total_row(self.settings.process).fetch_sub(1, Ordering::Relaxed);
         }
@@ -303,7 +324,7 @@ impl Pool {
 
 /// What came of one look at a plan: two words, so that they come back in registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Attempt {
+pub(super) struct Attempt {
     /// 0: none was asked for, or there is no node.
     ticket: u64,
     /// The node's index (16 bits), then whether a callback failed, then whether there is no node, then the generation
@@ -314,9 +335,9 @@ struct Attempt {
 impl Attempt {
     const FAILED: u64 = 1 << 16;
     const MISS: u64 = 1 << 17;
-    const NOBODY: Self = Self { ticket: 0, node: Self::MISS };
+    pub(super) const NOBODY: Self = Self { ticket: 0, node: Self::MISS };
     /// The plan changed meanwhile.
-    const MOVED: Self = Self { ticket: 0, node: Self::MISS | 1 };
+    pub(super) const MOVED: Self = Self { ticket: 0, node: Self::MISS | 1 };
     /// A node, but no slot for the lease.
     const FULL: Self = Self { ticket: 0, node: Self::MISS | 2 };
 
@@ -332,7 +353,7 @@ impl Attempt {
     }
 
     #[inline(always)]
-    fn ticket(self) -> Option<Ticket> {
+    pub(super) fn ticket(self) -> Option<Ticket> {
         (self.ticket != 0).then(|| Ticket::from_u64(self.ticket))
     }
 
@@ -351,7 +372,7 @@ impl Attempt {
     }
 
     /// Takes over what the thread noted of callbacks.
-    fn with_failure(self, local: &Local) -> Self {
+    pub(super) fn with_failure(self, local: &Local) -> Self {
         if self != Self::MOVED && local.failed.take() { Self { node: self.node | Self::FAILED, ..self } } else { self }
     }
 }
@@ -402,7 +423,7 @@ impl Pick<'_> {
     ///
     /// # Errors
     /// [`TicketError::Stale`] if the lease had timed out, or was taken before a fork. Nothing is counted then.
-    pub fn finish(self, report: impl Into<Report>) -> Result<(), TicketError> {
+    pub fn finish<'r>(self, report: impl Into<Report<'r>>) -> Result<(), TicketError> {
         let (pool, ticket) = (self.pool, self.lease.ticket);
         std::mem::forget(self);
         pool.release(ticket, report)

@@ -27,6 +27,13 @@ pub struct Request<'a> {
     pub health_mask: u8,
     /// Has the last word on a candidate. One that panics refuses, and the pick tells of it.
     pub predicate: Option<&'a dyn Fn(&Candidate<'_>) -> bool>,
+    /// The caller's zone, for pools that prefer near nodes; without it the pool's own.
+    pub zone: Option<&'a str>,
+    /// Whose session it is: a client's address, a user's id, a cookie. A pool with `affinity` keeps it on its node.
+    pub session: Option<&'a [u8]>,
+    /// What the request is expected to use of the quotas, by dimension. Dimensions that the pool does not know are
+    /// unlimited; those that are not named cost their `default_cost`.
+    pub cost: &'a [(&'a str, u64)],
     /// The time on the monotonic clock; without it the clock is read where a rule needs it.
     pub now_ns: Option<u64>,
 }
@@ -70,6 +77,21 @@ impl<'a> Request<'a> {
         self
     }
 
+    pub fn zone(mut self, zone: &'a str) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    pub fn session(mut self, session: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        self.session = Some(session.as_ref());
+        self
+    }
+
+    pub fn cost(mut self, cost: &'a [(&'a str, u64)]) -> Self {
+        self.cost = cost;
+        self
+    }
+
     pub fn now_ns(mut self, now_ns: u64) -> Self {
         self.now_ns = Some(now_ns);
         self
@@ -83,8 +105,8 @@ impl<'a> Request<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn mask(&self) -> u32 {
-        u32::from(if self.health_mask == 0 { AVAILABLE } else { self.health_mask & 0xF })
+    pub(crate) fn mask(&self) -> u64 {
+        u64::from(if self.health_mask == 0 { AVAILABLE } else { self.health_mask & 0xF })
     }
 }
 
@@ -97,6 +119,9 @@ impl std::fmt::Debug for Request<'_> {
             .field("require", &self.require)
             .field("health_mask", &self.mask())
             .field("predicate", &self.predicate.is_some())
+            .field("zone", &self.zone)
+            .field("session", &self.session)
+            .field("cost", &self.cost)
             .field("now_ns", &self.now_ns)
             .finish()
     }

@@ -20,7 +20,8 @@ impl Arena {
     #[cfg(not(loom))]
     pub(crate) fn private(len: usize) -> std::io::Result<Self> {
         let bytes = len.max(1).checked_mul(8).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        Ok(Self { map: memmap2::MmapMut::map_anon(bytes)? })
+        // Not reserved, because nearly all of it is never written.
+        Ok(Self { map: memmap2::MmapOptions::new().len(bytes).no_reserve_swap().map_anon()? })
     }
 
     #[cfg(loom)]

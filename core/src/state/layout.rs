@@ -15,6 +15,26 @@ pub(crate) mod pool_word {
     use super::LINE;
     /// The number of the published plan; its slot is the lowest bit.
     pub(crate) const GENERATION: usize = 0;
+    /// What every pick has to look at beside the plan, as bits of [`attention`](super::attention); 0 in quiet times.
+    pub(crate) const ATTENTION: usize = 1;
+    /// When the next probe of a node that is down is due; 0 if there is none.
+    pub(crate) const NEXT_PROBE: usize = 2;
+    /// How the tiers share the traffic; see `policies::tiers`.
+    pub(crate) const TIER_SHARES: usize = 3;
+    pub(crate) const TIER_SHARES_END: usize = 5;
+    /// Who works out the shares of the tiers, 0 if nobody.
+    pub(crate) const SITUATION_LEASE: usize = 5;
+    /// Since when sessions are to be moved to nodes that joined, and how far that has come; see `pool::sessions`.
+    pub(crate) const REBALANCE_SINCE: usize = 6;
+    pub(crate) const REBALANCE_AT: usize = 7;
+    /// Changes of the configuration, counted.
+    pub(crate) const CONFIG_VERSION: usize = 8;
+    /// When outliers are next looked for, and averages of reports renewed.
+    pub(crate) const NEXT_SWEEP: usize = 9;
+    /// When the weights of reports are next worked out.
+    pub(crate) const NEXT_REPORTED: usize = 11;
+    /// The tier that is forced by hand plus one, 0 if none is.
+    pub(crate) const FORCED_TIER: usize = 10;
     /// Health transitions and other changes of who is fit, counted; a plan knows the count that it was built at.
     pub(crate) const FITNESS: usize = LINE;
     /// The shared cursor of the round robins.
@@ -31,13 +51,71 @@ pub(crate) mod pool_word {
     pub(crate) const RUNS_USED: usize = 5 * LINE + 2;
     /// When `maintain` is next due.
     pub(crate) const NEXT_DUE: usize = 5 * LINE + 3;
-    pub(crate) const COUNT: usize = 6 * LINE;
+    /// How the tiers came to share the traffic; see `policies::tiers`.
+    pub(crate) const TIER_STATE: usize = 6 * LINE;
+    pub(crate) const TIER_STATE_END: usize = 8 * LINE;
+    /// What was counted since the pool was made, one word each.
+    pub(crate) const TALLY: usize = 8 * LINE;
+    pub(crate) const TALLY_END: usize = 10 * LINE;
+    /// The retry budget; see `policies::retry`.
+    pub(crate) const RETRIES: usize = 10 * LINE;
+    pub(crate) const RETRIES_END: usize = 14 * LINE;
+    /// Settings that may change while the pool is used; see `control::settings`.
+    pub(crate) const SETTINGS: usize = 14 * LINE;
+    pub(crate) const SETTINGS_END: usize = 20 * LINE;
+    /// The dimensions of quotas, eight words each: the hash of its name, limit, window, buckets, default cost.
+    pub(crate) const QUOTAS: usize = 20 * LINE;
+    pub(crate) const QUOTAS_END: usize = 24 * LINE;
+    /// The splits of the traffic, eight words each: share, number of labels, their hashes.
+    pub(crate) const SPLITS: usize = 24 * LINE;
+    pub(crate) const SPLITS_END: usize = 32 * LINE;
+    pub(crate) const COUNT: usize = 32 * LINE;
+}
+
+/// Bits of [`pool_word::ATTENTION`].
+pub(crate) mod attention {
+    /// A node is down, and will be probed.
+    pub(crate) const PROBES: u64 = 1;
+    /// Too few nodes are available, and all take traffic.
+    pub(crate) const PANIC: u64 = 2;
+    /// A node warms up.
+    pub(crate) const WARMING: u64 = 4;
+    /// A node asked not to be tried for a while.
+    pub(crate) const EXHAUSTED: u64 = 8;
+}
+
+/// Places of [`pool_word::TALLY`].
+pub(crate) mod tally {
+    /// Picks that found no node, by reason, in the order of `NoNodeReason::ALL`.
+    pub(crate) const NO_NODE: usize = 0;
+    pub(crate) const PROBES: usize = 8;
+    pub(crate) const RETRIES: usize = 9;
+    pub(crate) const RETRIES_DENIED: usize = 10;
+    pub(crate) const WAITS: usize = 11;
+    pub(crate) const WAIT_TIMEOUTS: usize = 12;
+    pub(crate) const QUEUE_REFUSALS: usize = 13;
+    pub(crate) const LEASES_EXPIRED: usize = 14;
+    pub(crate) const PANIC_PICKS: usize = 15;
+    pub(crate) const AFFINITY_HITS: usize = 16;
+    pub(crate) const AFFINITY_MISSES: usize = 17;
+    /// What nodes that left have ended, so that totals of the pool do not fall.
+    pub(crate) const GONE: usize = 18;
+    pub(crate) const GONE_END: usize = 28;
+    /// The end of the last probe that nobody reported.
+    pub(crate) const PROBE_TIMEOUTS: usize = 28;
 }
 
 /// Entries of the round-robin schedule.
 pub(crate) const SCHEDULE_MAX: usize = 65_536;
 /// Fallback steps of a policy.
 pub(crate) const STEPS_MAX: usize = 4;
+/// Dimensions of quotas.
+pub(crate) const QUOTAS_MAX: usize = 8;
+/// Splits of the traffic, and labels that one may name.
+pub(crate) const SPLITS_MAX: usize = 16;
+pub(crate) const SPLIT_LABELS_MAX: usize = 6;
+/// Words of a dimension, and of a split.
+pub(crate) const ENTRY_WORDS: usize = 8;
 
 /// The words of a plan slot's header.
 pub(crate) mod plan_word {
@@ -73,6 +151,8 @@ pub(crate) mod plan_word {
     pub(crate) const STEPS: usize = 16;
     /// What the schedule was derived from.
     pub(crate) const SCHEDULE_STAMP: usize = 24;
+    /// How many groups there are beside the first, which has all members.
+    pub(crate) const GROUPS: usize = 25;
     pub(crate) const COUNT: usize = 32;
 }
 
@@ -94,10 +174,27 @@ pub(crate) struct PlanLayout {
     pub(crate) ids: Range<usize>,
 }
 
+/// How large what the policies keep is, beside the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Points a node of `ring_hash`, so that the ring of a full pool fits.
+    pub(crate) ring_points: u32,
+    /// Words a node.
+    pub(crate) quota_words: usize,
+    /// Words a lease.
+    pub(crate) reservation_words: usize,
+    pub(crate) affinity_entries: u32,
+    pub(crate) affinity_words: usize,
+    pub(crate) latency_words: usize,
+    /// Words a node.
+    pub(crate) node_latency_words: usize,
+}
+
 /// Where the arena has what.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) limits: Limits,
+    pub(crate) sizes: Sizes,
     pub(crate) ring_points: u32,
     /// In flight over the whole pool, a line a process.
     pub(crate) totals: Range<usize>,
@@ -109,7 +206,21 @@ pub(crate) struct Layout {
     pub(crate) row_words: usize,
     pub(crate) records: Range<usize>,
     pub(crate) record_words: usize,
-    pub(crate) plans: [PlanLayout; 2],
+    pub(crate) guards: Range<usize>,
+    /// The cursors of the groups' round robins, a line each.
+    pub(crate) cursors: Range<usize>,
+    /// Tier (8 bits) and zone of each group, for both plan slots.
+    pub(crate) groups: [Range<usize>; 2],
+    /// Buckets of the nodes' quotas.
+    pub(crate) quotas: Range<usize>,
+    /// What open leases have reserved.
+    pub(crate) reservations: Range<usize>,
+    pub(crate) affinity: Range<usize>,
+    /// Latencies of the whole pool, then of each node.
+    pub(crate) latencies: Range<usize>,
+    pub(crate) node_latencies: Range<usize>,
+    /// For both plan slots, the tables of each group.
+    pub(crate) plans: [Vec<PlanLayout>; 2],
     pub(crate) size: usize,
 }
 
@@ -125,18 +236,20 @@ impl Cursor {
 }
 
 impl Layout {
-    /// `ring_points`: points a node of `ring_hash`, so that the ring of a full pool fits.
-    pub(crate) fn new(mut limits: Limits, ring_points: u32) -> Self {
+    pub(crate) fn new(mut limits: Limits, sizes: Sizes) -> Self {
+        let ring_points = sizes.ring_points;
         limits.max_picks = limits.max_picks.clamp(64, Limits::PICKS_MAX).next_multiple_of(RUN_SLOTS as u32);
         let nodes_max = limits.max_nodes as usize;
         let picks_max = limits.max_picks as usize;
         let row_words = (limits.max_processes as usize).saturating_sub(1).next_multiple_of(LINE);
         let record_words = super::record::words(&limits);
 
+        let groups = limits.max_groups as usize + 1;
         let mut c = Cursor(0);
         c.take(pool_word::COUNT);
         Self {
             limits,
+            sizes,
             ring_points,
             totals: c.take(limits.max_processes as usize * LINE),
             runs: c.take(picks_max / RUN_SLOTS * RUN_WORDS),
@@ -147,7 +260,15 @@ impl Layout {
             row_words,
             records: c.take(nodes_max * record_words),
             record_words,
-            plans: [PlanLayout::new(&mut c, &limits, ring_points), PlanLayout::new(&mut c, &limits, ring_points)],
+            guards: c.take(nodes_max * super::guard::WORDS),
+            cursors: c.take(groups * LINE),
+            groups: [c.take(groups), c.take(groups)],
+            quotas: c.take(nodes_max * sizes.quota_words),
+            reservations: c.take(picks_max * sizes.reservation_words),
+            affinity: c.take(sizes.affinity_words),
+            latencies: c.take(sizes.latency_words),
+            node_latencies: c.take(nodes_max * sizes.node_latency_words),
+            plans: [(); 2].map(|()| (0..groups).map(|_| PlanLayout::new(&mut c, &limits, ring_points)).collect()),
             size: c.0,
         }
     }

@@ -18,7 +18,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) const RUN_SLOTS: usize = 64;
 /// Words of a run: its owner's token, the next run of the same owner plus one.
 pub(crate) const RUN_WORDS: usize = 2;
-/// Words of a slot: state, node generation and epoch, time of the pick, deadline.
+/// Words of a slot: state, node generation and epoch, time of the pick, probe deadline.
 pub(crate) const SLOT_WORDS: usize = 4;
 
 const OPEN: u64 = 1;
@@ -70,13 +70,18 @@ pub(crate) struct Leased {
     pub(crate) started_ns: u64,
     /// Whether the pick was added to the pool's total in flight.
     pub(crate) in_total: bool,
+    /// Whether its end has to be looked at, whatever it is: it holds a reservation, or somebody watches.
+    pub(crate) noted: bool,
+    /// The deadline of the node's probe lease that the pick holds, 0 if it is no probe.
+    pub(crate) probe_ns: u64,
 }
 
 impl Leased {
     #[inline(always)]
     pub(crate) fn new(node: usize, row: usize, state: State, started_ns: u64, in_total: bool) -> Self {
         let (node_generation, epoch) = (state.generation(), state.epoch());
-        Self { node: node as u32, row: row as u32, node_generation, epoch, started_ns, in_total }
+        let (node, row) = (node as u32, row as u32);
+        Self { node, row, node_generation, epoch, started_ns, in_total, noted: false, probe_ns: 0 }
     }
 
     #[inline(always)]
@@ -84,6 +89,7 @@ impl Leased {
         generation << 32
             | u64::from(self.node & 0xFFFF) << 16
             | u64::from(self.row & 0xFF) << 8
+            | u64::from(self.noted) << 2
             | u64::from(self.in_total) << 1
             | OPEN
     }
@@ -94,8 +100,15 @@ impl Leased {
         u64::from(self.node_generation) << 32 | u64::from(self.epoch) << 24
     }
 
+    /// What the slot `words` held when its state was `word`.
     #[inline(always)]
-    fn read(word: u64, detail: u64, started_ns: u64) -> Self {
+    fn of(words: &[AtomicU64], word: u64, order: Ordering) -> Self {
+        Self::read(word, words[1].load(order), words[2].load(order), words[3].load(order))
+    }
+
+    #[inline(always)]
+    fn read(word: u64, detail: u64, started_ns: u64, probe_ns: u64) -> Self {
+        let noted = word & 4 != 0;
         Self {
             node: (word >> 16) as u32 & 0xFFFF,
             row: (word >> 8) as u32 & 0xFF,
@@ -103,6 +116,9 @@ impl Leased {
             epoch: (detail >> 24) as u8,
             started_ns,
             in_total: word & 2 != 0,
+            noted,
+            // Only a pick whose end is looked at may be a probe; the word is older otherwise.
+            probe_ns: if noted { probe_ns } else { 0 },
         }
     }
 }
@@ -193,6 +209,9 @@ impl<'a> Leases<'a> {
         let generation = ((word >> 32) as u32).wrapping_add(1).max(1);
         words[1].store(lease.detail(), Ordering::Relaxed);
         words[2].store(lease.started_ns, Ordering::Relaxed);
+        if lease.noted {
+            words[3].store(lease.probe_ns, Ordering::Relaxed);
+        }
         // Release pairs with the acquire of a close: it finds the details of this generation.
         words[0].store(lease.word(u64::from(generation)), Ordering::Release);
         Some(Ticket::new(slot, generation))
@@ -220,7 +239,7 @@ impl<'a> Leases<'a> {
     #[inline(always)]
     pub(crate) fn close(self, ticket: Ticket) -> Result<Leased, Refused> {
         let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
-        let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+        let leased = Leased::of(words, word, Ordering::Relaxed);
         // Only one close of this generation succeeds; release pairs with the acquire of the next open.
         match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => Ok(leased),
@@ -232,7 +251,7 @@ impl<'a> Leases<'a> {
     pub(crate) fn look(self, ticket: Ticket) -> Result<Leased, Refused> {
         let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
         // Acquire, so that the state is read again after the details.
-        let leased = Leased::read(word, words[1].load(Ordering::Acquire), words[2].load(Ordering::Acquire));
+        let leased = Leased::of(words, word, Ordering::Acquire);
         if words[0].load(Ordering::Relaxed) == word { Ok(leased) } else { Err(Refused::Stale) }
     }
 
@@ -258,7 +277,7 @@ impl<'a> Leases<'a> {
         let used = self.runs_used.load(Ordering::Acquire) as usize * RUN_SLOTS;
         self.slots.chunks_exact(SLOT_WORDS).take(used).enumerate().filter_map(|(slot, words)| {
             let word = words[0].load(Ordering::Acquire);
-            let leased = Leased::read(word, words[1].load(Ordering::Acquire), words[2].load(Ordering::Acquire));
+            let leased = Leased::of(words, word, Ordering::Acquire);
             (word & OPEN != 0).then(|| (Ticket::new(slot, (word >> 32) as u32), leased))
         })
     }
@@ -347,8 +366,8 @@ mod models {
 
         /// Opens slot 0 for node `node`, whose generation is made to match.
         fn open(&self, node: u32) -> Ticket {
-            let lease =
-                Leased { node, row: 0, node_generation: node, epoch: 0, started_ns: u64::from(node), in_total: false };
+            let state = State(u64::from(node) << 32);
+            let lease = Leased::new(node as usize, 0, state, u64::from(node), false);
             self.leases().try_open(0, lease).expect("the slot is free")
         }
     }
@@ -397,7 +416,7 @@ mod models {
         if word >> 32 != ticket.generation() || word & OPEN == 0 {
             return Err(Refused::Stale);
         }
-        let leased = Leased::read(word, words[1].load(Ordering::Relaxed), words[2].load(Ordering::Relaxed));
+        let leased = Leased::of(words, word, Ordering::Relaxed);
         words[0].store(word & !OPEN, Ordering::Release);
         Ok(leased)
     }

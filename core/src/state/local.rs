@@ -79,7 +79,7 @@ pub(crate) fn thread_token() -> Option<u64> {
 }
 
 impl Local {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             tag: Cell::new(0),
             stream: Cell::new(0),

@@ -1,9 +1,10 @@
 //! A pool's arena with its layout: the words by their names.
 
 use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table};
-use super::layout::{LINE, Layout, plan_word, pool_word};
+use super::guard::{self, Guard};
+use super::layout::{LINE, Layout, PlanLayout, plan_word, pool_word};
 use super::lease::Leases;
-use super::node::NodeWords;
+use super::node::{NodeWords, row};
 use super::record::{Record, part};
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::text::Text;
@@ -17,7 +18,18 @@ pub(crate) struct Memory {
     nodes: Table,
     rows: Region,
     records: Region,
+    guards: Region,
+    cursors: Region,
+    groups: [Region; 2],
+    quotas: Region,
+    reservations: Region,
+    affinity: Region,
+    latencies: Region,
+    node_latencies: Region,
+    /// The tables of all members.
     plans: [PlanWords; 2],
+    /// Those of the further groups.
+    group_plans: [Vec<PlanWords>; 2],
     /// Last, so that it outlives the regions.
     _arena: Arena,
 }
@@ -40,6 +52,18 @@ impl Memory {
     pub(crate) fn private(layout: Layout) -> std::io::Result<Self> {
         let arena = Arena::private(layout.size)?;
         let at = |range: &std::ops::Range<usize>| arena.region(range.clone());
+        let tables = |plan: &PlanLayout| PlanWords {
+            header: arena.fixed(plan.header.clone()),
+            members: at(&plan.members),
+            fit: at(&plan.fit),
+            by_id: at(&plan.by_id),
+            alias: at(&plan.alias),
+            schedule: at(&plan.schedule),
+            maglev: at(&plan.maglev),
+            ring: at(&plan.ring),
+            ring_buckets: at(&plan.ring_buckets),
+            ids: at(&plan.ids),
+        };
         Ok(Self {
             pool: arena.fixed(0..pool_word::COUNT),
             totals: at(&layout.totals),
@@ -48,18 +72,16 @@ impl Memory {
             nodes: arena.table(layout.nodes.clone()),
             rows: at(&layout.rows),
             records: at(&layout.records),
-            plans: layout.plans.each_ref().map(|plan| PlanWords {
-                header: arena.fixed(plan.header.clone()),
-                members: at(&plan.members),
-                fit: at(&plan.fit),
-                by_id: at(&plan.by_id),
-                alias: at(&plan.alias),
-                schedule: at(&plan.schedule),
-                maglev: at(&plan.maglev),
-                ring: at(&plan.ring),
-                ring_buckets: at(&plan.ring_buckets),
-                ids: at(&plan.ids),
-            }),
+            guards: at(&layout.guards),
+            cursors: at(&layout.cursors),
+            groups: layout.groups.each_ref().map(at),
+            quotas: at(&layout.quotas),
+            reservations: at(&layout.reservations),
+            affinity: at(&layout.affinity),
+            latencies: at(&layout.latencies),
+            node_latencies: at(&layout.node_latencies),
+            plans: layout.plans.each_ref().map(|groups| tables(&groups[0])),
+            group_plans: layout.plans.each_ref().map(|groups| groups[1..].iter().map(tables).collect()),
             layout,
             _arena: arena,
         })
@@ -74,6 +96,38 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn plan(&self, generation: u64) -> &PlanWords {
         &self.plans[(generation & 1) as usize]
+    }
+
+    /// The tables of a group; 0 has all members.
+    #[inline(always)]
+    pub(crate) fn group(&self, generation: u64, group: usize) -> &PlanWords {
+        match group.checked_sub(1) {
+            None => self.plan(generation),
+            Some(further) => {
+                let plans = &self.group_plans[(generation & 1) as usize];
+                &plans[further.min(plans.len() - 1)]
+            }
+        }
+    }
+
+    /// Tier (8 bits) and zone of each group.
+    #[inline(always)]
+    pub(crate) fn groups(&self, generation: u64) -> &[AtomicU64] {
+        self.groups[(generation & 1) as usize].words()
+    }
+
+    /// The cursor of a group's round robins.
+    #[inline(always)]
+    pub(crate) fn cursor(&self, group: usize) -> &AtomicU64 {
+        match group {
+            0 => self.pool(pool_word::CURSOR),
+            _ => &self.cursors.words()[group * LINE % self.cursors.words().len()],
+        }
+    }
+
+    /// A run of words of the whole pool.
+    pub(crate) fn pool_words(&self, from: usize, to: usize) -> &[AtomicU64] {
+        &self.pool.words()[from..to]
     }
 
     #[inline(always)]
@@ -104,16 +158,33 @@ impl Memory {
     /// In flight of a node over all processes.
     #[inline(always)]
     pub(crate) fn in_flight(&self, index: usize) -> u64 {
-        let first = self.node(index).first_row().load(Ordering::SeqCst);
+        let first = row::in_flight(self.node(index).first_row().load(Ordering::SeqCst));
         if self.layout.limits.max_processes <= 1 {
             return first;
         }
-        self.further_rows(index).iter().fold(first, |sum, row| sum.wrapping_add(row.load(Ordering::SeqCst)))
+        let further = self.further_rows(index).iter().map(|r| row::in_flight(r.load(Ordering::SeqCst)));
+        further.fold(first, u64::wrapping_add)
+    }
+
+    /// Picks of a node that have ended, over all processes; wraps at 2³².
+    pub(crate) fn finished(&self, index: usize) -> u32 {
+        let rows = std::iter::once(self.node(index).first_row()).chain(self.further_rows(index));
+        rows.fold(0, |sum, r| sum.wrapping_add(row::finished(r.load(Ordering::Relaxed))))
+    }
+
+    /// Takes the count of ended picks back to 0, for another node at the index. What is in flight stays.
+    pub(crate) fn forget_finished(&self, index: usize) {
+        for r in std::iter::once(self.node(index).first_row()).chain(self.further_rows(index)) {
+            let counted = r.load(Ordering::Relaxed);
+            r.fetch_sub(counted & !0xFFFF_FFFF, Ordering::Relaxed);
+        }
     }
 
     /// Whether nothing is in flight on a node, and no pick by an older plan can come to be: see `Generation::is_still`.
     pub(crate) fn is_settled(&self, index: usize) -> bool {
-        std::iter::once(self.node(index).first_row()).chain(self.further_rows(index)).all(|row| settled(row) == 0)
+        std::iter::once(self.node(index).first_row())
+            .chain(self.further_rows(index))
+            .all(|r| row::in_flight(settled(r)) == 0)
     }
 
     fn further_row(&self, index: usize, process: usize) -> &AtomicU64 {
@@ -130,6 +201,32 @@ impl Memory {
     pub(crate) fn record(&self, index: usize) -> Record<'_> {
         let index = index.min(self.nodes_max() - 1);
         Record::new(&self.records.words()[part(&(0..0), index, self.layout.record_words)], &self.layout.limits)
+    }
+
+    /// What keeps the node's traffic safe.
+    pub(crate) fn guard(&self, index: usize) -> Guard<'_> {
+        Guard(slice_of(&self.guards, index, guard::WORDS))
+    }
+
+    pub(crate) fn quotas(&self, index: usize) -> &[AtomicU64] {
+        slice_of(&self.quotas, index, self.layout.sizes.quota_words)
+    }
+
+    /// What the open lease in slot `slot` has reserved.
+    pub(crate) fn reservation(&self, slot: usize) -> &[AtomicU64] {
+        slice_of(&self.reservations, slot, self.layout.sizes.reservation_words)
+    }
+
+    pub(crate) fn affinity(&self) -> &[AtomicU64] {
+        self.affinity.words()
+    }
+
+    pub(crate) fn latencies(&self) -> &[AtomicU64] {
+        self.latencies.words()
+    }
+
+    pub(crate) fn node_latencies(&self, index: usize) -> &[AtomicU64] {
+        slice_of(&self.node_latencies, index, self.layout.sizes.node_latency_words)
     }
 
     #[inline(always)]
@@ -153,6 +250,13 @@ impl Memory {
         let text = read(self.record(index));
         if self.node(index).state().generation() == generation { text } else { Text::new() }
     }
+}
+
+/// Entry `index` of `size` words, the last one for any that is out of range.
+fn slice_of(region: &Region, index: usize, size: usize) -> &[AtomicU64] {
+    let words = region.words();
+    let index = index.min((words.len() / size.max(1)).saturating_sub(1));
+    words.get(index * size..(index + 1) * size).unwrap_or_default()
 }
 
 /// A row's count, read in the order of its changes.

@@ -2,12 +2,14 @@
 //! mapped segment. Offsets, no pointers; nothing in here decides anything.
 
 pub(crate) mod arena;
+pub(crate) mod guard;
 pub(crate) mod layout;
 pub(crate) mod lease;
 pub(crate) mod local;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod record;
+pub(crate) mod settings;
 pub(crate) mod thread;
 
 pub use crate::vocabulary::store::{InMemoryStore, StateStore};

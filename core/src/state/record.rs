@@ -12,12 +12,15 @@ use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
 use crate::vocabulary::text::{TEXT_BYTES_MAX, Text};
 
-/// Lengths of id, name and address (8 bits each), then the number of labels (8 bits) and of label bytes (16 bits).
+/// Lengths of id, name and address (8 bits each), then the number of labels (8 bits) and of label bytes (16 bits), then
+/// the length of the zone (8 bits).
 const LENGTHS: usize = 0;
 const ID: usize = 1;
 const NAME: usize = ID + TEXT_WORDS;
 const ADDRESS: usize = NAME + TEXT_WORDS;
-const LABEL_HASHES: usize = ADDRESS + TEXT_WORDS;
+const ZONE: usize = ADDRESS + TEXT_WORDS;
+const ZONE_WORDS: usize = NodeSpec::ZONE_BYTES_MAX.div_ceil(8);
+const LABEL_HASHES: usize = ZONE + ZONE_WORDS;
 
 /// Words of a record.
 pub(crate) fn words(limits: &Limits) -> usize {
@@ -53,13 +56,15 @@ impl<'a> Record<'a> {
         let count = spec.labels.len().min(self.max_labels);
         store_bytes(&self.words[ID..NAME], spec.id.as_bytes());
         store_bytes(&self.words[NAME..ADDRESS], spec.name.as_bytes());
-        store_bytes(&self.words[ADDRESS..LABEL_HASHES], spec.address.as_bytes());
+        store_bytes(&self.words[ADDRESS..ZONE], spec.address.as_bytes());
+        store_bytes(&self.words[ZONE..LABEL_HASHES], spec.zone.as_bytes());
         store_bytes(&self.words[LABEL_HASHES + self.max_labels..], &labels);
         let lengths = spec.id.len().min(TEXT_BYTES_MAX) as u64
             | (spec.name.len().min(TEXT_BYTES_MAX) as u64) << 8
             | (spec.address.len().min(TEXT_BYTES_MAX) as u64) << 16
             | (count as u64) << 24
-            | (labels.len() as u64) << 32;
+            | (labels.len() as u64) << 32
+            | (spec.zone.len().min(NodeSpec::ZONE_BYTES_MAX) as u64) << 48;
         self.words[LENGTHS].store(lengths, Ordering::Release);
     }
 
@@ -73,6 +78,11 @@ impl<'a> Record<'a> {
 
     pub(crate) fn address(self) -> Text {
         self.text(ADDRESS, 16)
+    }
+
+    pub(crate) fn zone(self) -> Text {
+        let len = (self.lengths() >> 48) as usize & 0xFF;
+        self.text_of(ZONE, ZONE_WORDS, len.min(NodeSpec::ZONE_BYTES_MAX))
     }
 
     /// Whether the node has every label of `hashes`.
@@ -101,9 +111,12 @@ impl<'a> Record<'a> {
     }
 
     fn text(self, at: usize, shift: u32) -> Text {
-        let len = (self.lengths() >> shift) as usize & 0xFF;
+        self.text_of(at, TEXT_WORDS, (self.lengths() >> shift) as usize & 0xFF)
+    }
+
+    fn text_of(self, at: usize, words: usize, len: usize) -> Text {
         let mut bytes = [0; TEXT_WORDS * 8];
-        load_bytes(&self.words[at..at + TEXT_WORDS], &mut bytes[..len.next_multiple_of(8)]);
+        load_bytes(&self.words[at..at + words], &mut bytes[..len.next_multiple_of(8)]);
         let mut text = Text::new();
         // A record that is being replaced under a reader's eyes can be torn within a character.
         if let Ok(valid) = std::str::from_utf8(&bytes[..len]) {

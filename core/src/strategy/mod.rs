@@ -14,9 +14,11 @@
 //! | [`MostAvailable`] | `RateMetric` | among those with most quota left |
 //! | [`WithFallback`], [`FallbackChain`] | | the next strategy when one finds nobody |
 
+pub(crate) mod adaptive;
 pub(crate) mod candidates;
 mod chain;
 pub(crate) mod draw;
+pub(crate) mod fastest;
 pub(crate) mod hashing;
 pub(crate) mod least;
 pub(crate) mod maglev;

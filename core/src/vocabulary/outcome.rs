@@ -86,17 +86,20 @@ pub enum Ending {
 /// assert_eq!(report.latency_ns, Some(2_000_000_000));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Report {
+pub struct Report<'a> {
     pub ending: Ending,
     /// How long it took. Without it, strategies that need it measure from pick to finish.
     pub latency_ns: Option<u64>,
+    /// What was used of the quotas, by dimension, in place of what the request was expected to cost. Dimensions that are
+    /// not named keep what was reserved; a cancelled pick gives everything back.
+    pub usage: &'a [(&'a str, u64)],
     /// The time of the finish on the monotonic clock. Without it, the clock is read where it is needed.
     pub now_ns: Option<u64>,
 }
 
-impl Report {
+impl<'a> Report<'a> {
     pub fn success() -> Self {
-        Self { ending: Ending::Success, latency_ns: None, now_ns: None }
+        Self { ending: Ending::Success, latency_ns: None, usage: &[], now_ns: None }
     }
 
     pub fn failure(kind: FailureKind) -> Self {
@@ -116,6 +119,11 @@ impl Report {
         self
     }
 
+    pub fn usage(mut self, usage: &'a [(&'a str, u64)]) -> Self {
+        self.usage = usage;
+        self
+    }
+
     pub fn now_ns(mut self, now_ns: u64) -> Self {
         self.now_ns = Some(now_ns);
         self
@@ -132,7 +140,7 @@ impl Report {
     }
 }
 
-impl From<Outcome> for Report {
+impl From<Outcome> for Report<'_> {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Success => Self::success(),
@@ -149,4 +157,12 @@ pub struct Load {
     pub load: Option<f64>,
     /// The share of its quota that is left, 0.0 ..= 1.0; for `most_available`.
     pub remaining_ratio: Option<f64>,
+    /// Requests a second that the node serves; with `utilization`, for `reported_load`.
+    pub requests_per_s: Option<f64>,
+    /// The share of the node's capacity that is in use; above 1.0 it is overloaded.
+    pub utilization: Option<f64>,
+    /// Errors a second that the node answers with.
+    pub errors_per_s: Option<f64>,
+    /// The time of the report on the monotonic clock. Without it, the clock is read where it is needed.
+    pub now_ns: Option<u64>,
 }

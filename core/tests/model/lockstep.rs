@@ -63,6 +63,9 @@ fn config(setup: &Setup, strategy: Vec<StrategyConfig>) -> PoolConfig {
         health: HealthConfig {
             failure_threshold: setup.failure_threshold,
             recovery_successes: setup.recovery_successes,
+            // Probes and windows have models of their own.
+            live_probes: false,
+            min_success_rate: 0.0,
             ..HealthConfig::default()
         },
         ..PoolConfig::default()
@@ -121,7 +124,9 @@ impl<'p> Both<'p, '_> {
                 same("report", real, self.model.report(&id(*number), *end))
             }
             Op::ReportLoad { id: number, load, ratio } => {
-                let real = code(pool.report_load(&id(*number), Load { load: *load, remaining_ratio: *ratio }));
+                let real = code(
+                    pool.report_load(&id(*number), Load { load: *load, remaining_ratio: *ratio, ..Load::default() }),
+                );
                 same("report_load", real, self.model.report_load(&id(*number), *load, *ratio))
             }
             Op::SetNodes(specs) => self.set_nodes(&specs.iter().map(|s| s.node()).collect::<Vec<_>>()),
@@ -440,7 +445,7 @@ impl Strategy<PoolNode> for Own {
     }
 }
 
-fn report(end: End, now_ns: u64) -> Report {
+fn report(end: End, now_ns: u64) -> Report<'static> {
     let report = match end {
         End::Success => Report::success(),
         End::Failure => Outcome::Failure.into(),

@@ -146,7 +146,7 @@ fn peak_ewma_prefers_the_fast_and_tries_the_slow_again() {
 fn loads_and_quotas_are_reported() {
     let pool = pool("least_load", 3);
     for (id, load) in [("n0", f64::NAN), ("n1", 2.0), ("n2", f64::INFINITY)] {
-        pool.report_load(id, Load { load: Some(load), remaining_ratio: None }).unwrap();
+        pool.report_load(id, Load { load: Some(load), ..Load::default() }).unwrap();
     }
     assert_eq!(pool.pick(&Request::new()).unwrap().id().as_str(), "n1");
     // NaN and infinities are worst, and still better than nothing.
@@ -154,10 +154,10 @@ fn loads_and_quotas_are_reported() {
 
     pool.set_strategy("most_available").unwrap();
     for (id, ratio) in [("n0", 0.2), ("n1", 0.9), ("n2", 0.87)] {
-        pool.report_load(id, Load { load: None, remaining_ratio: Some(ratio) }).unwrap();
+        pool.report_load(id, Load { remaining_ratio: Some(ratio), ..Load::default() }).unwrap();
     }
     assert!((0..200).all(|_| pool.pick(&Request::new()).unwrap().id().as_str() != "n0"));
-    assert!(pool.report_load("n0", Load { load: None, remaining_ratio: Some(1.5) }).is_err());
+    assert!(pool.report_load("n0", Load { remaining_ratio: Some(1.5), ..Load::default() }).is_err());
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Op
         }
         "report" => return Some(json!(pool.report(&node(), report(&call["outcome"])).expect("a known node"))),
         "report_load" => {
-            let load = Load { load: call["load"].as_f64(), remaining_ratio: call["remaining_ratio"].as_f64() };
+            let (load, remaining_ratio) = (call["load"].as_f64(), call["remaining_ratio"].as_f64());
+            let load = Load { load, remaining_ratio, ..Load::default() };
             pool.report_load(&node(), load).expect("a known node");
         }
         "set_nodes" => pool.set_nodes(specs(&call["nodes"])).expect("valid nodes"),
@@ -149,7 +150,7 @@ fn pick(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Value {
     }
 }
 
-fn report(outcome: &Value) -> Report {
+fn report(outcome: &Value) -> Report<'static> {
     let mut report = match outcome["kind"].as_str().expect("a kind") {
         "success" => Report::success(),
         "failure" => Report::failure(outcome["failure"].as_str().and_then(FailureKind::parse).unwrap_or_default()),

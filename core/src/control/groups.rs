@@ -1,0 +1,96 @@
+//! Groups: parts of a pool's members with draw tables of their own, one for each tier, and in it one for each zone.
+
+use std::collections::BTreeSet;
+
+use crate::plan::step::Needs;
+use crate::pool::Pool;
+use crate::sync::Ordering;
+use crate::vocabulary::error::ConfigError;
+
+/// Members of one tier, or those of one zone in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Group {
+    pub(crate) tier: u8,
+    /// 0: the whole tier. Else the zone's hash, as far as it fits beside the tier.
+    pub(crate) zone: u64,
+}
+
+impl Group {
+    pub(crate) fn new(tier: u8, zone_hash: u64) -> Self {
+        Self { tier, zone: zone_hash >> 8 }
+    }
+
+    /// Zone (56 bits), tier (8 bits).
+    pub(crate) fn word(self) -> u64 {
+        self.zone << 8 | u64::from(self.tier)
+    }
+
+    pub(crate) fn from_word(word: u64) -> Self {
+        Self { tier: word as u8, zone: word >> 8 }
+    }
+
+    /// Whether a member of this tier and zone is in the group.
+    pub(crate) fn has(self, member: (u8, u64)) -> bool {
+        self.tier == member.0 && (self.zone == 0 || self.zone == member.1 >> 8)
+    }
+}
+
+impl Pool {
+    /// A member's tier and the hash of its zone.
+    pub(crate) fn grouping(&self, index: usize) -> (u8, u64) {
+        let node = self.memory.node(index);
+        (node.tier(), node.zone().load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn groups_of(&self, members: &[usize]) -> Vec<Group> {
+        let mut groups = self.groups_among(members.iter().map(|&index| self.grouping(index)));
+        groups.truncate(self.memory.layout.limits.max_groups as usize);
+        groups
+    }
+
+    /// None while all are of one tier and zones do not matter: the tables of all members serve then.
+    fn groups_among(&self, members: impl Iterator<Item = (u8, u64)>) -> Vec<Group> {
+        let zones = self.live().zones();
+        let mut groups = BTreeSet::new();
+        for (tier, zone) in members {
+            groups.insert(Group::new(tier, 0));
+            if zones && zone != 0 {
+                groups.insert(Group::new(tier, zone));
+            }
+        }
+        if groups.len() == 1 { Vec::new() } else { groups.into_iter().collect() }
+    }
+
+    /// That there are tables enough for members of these tiers and zones.
+    pub(crate) fn check_groups(&self, members: impl Iterator<Item = (u8, u64)>) -> Result<(), ConfigError> {
+        let (needed, most) = (self.groups_among(members).len(), self.memory.layout.limits.max_groups as usize);
+        if needed > most {
+            let message = format!("{needed} tiers and zones in them, more than the {most} that the pool was made for");
+            return Err(ConfigError::limit("limits.max_groups", 0, message));
+        }
+        Ok(())
+    }
+
+    /// What the plan of `members` asks of every pick.
+    pub(crate) fn needs(&self, members: &[usize]) -> Needs {
+        let live = self.live();
+        let limited = members.iter().any(|&index| self.memory.node(index).max_in_flight() != 0);
+        let latency = live.pool_latencies() || live.node_latencies() || live.adaptive_limit();
+        let total = live.max_in_flight() != 0;
+        let tiers = members.iter().any(|&index| self.memory.node(index).tier() != 0) || live.zones();
+        let guard = limited
+            || total
+            || latency
+            || tiers
+            || live.affinity()
+            || live.quotas() != 0
+            || live.splits()
+            || live.watched();
+        Needs {
+            clock: live.lease_timeout_ns() != 0 || latency || live.affinity() || live.quotas() != 0,
+            latency,
+            total,
+            guard,
+        }
+    }
+}

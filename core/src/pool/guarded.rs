@@ -1,0 +1,425 @@
+//! The way of a pick where more than a rule decides.
+//!
+//! ```text
+//! a probe that is due and that this request may be → that node
+//! the session's node, if it may still take it      → that node
+//! else, up to 8 times:
+//!     group = tier by its share of the traffic, the caller's zone in it
+//!     c     = the rule's choice among those that pass: request, limits, quotas, warm-up, split
+//!     count c in flight, look at the limits again, reserve the quotas; refused → leave c out
+//! ```
+//!
+//! Limits and quotas are looked at twice: once to choose among those that have room, and once more after having counted,
+//! so that they hold to the unit whoever else picks.
+
+use std::cell::Cell;
+
+use arrayvec::ArrayVec;
+
+use super::decision::{Condition, Decision};
+use super::filter::Filter;
+use super::health::FROM_NOW_ON;
+use super::pick::Attempt;
+use super::quotas::Costs;
+use super::{Pool, Request};
+use crate::plan::step::Lead;
+use crate::policies::{gradient, slow_start};
+use crate::state::layout::{attention, plan_word, pool_word, tally};
+use crate::state::local::Local;
+use crate::state::node::State;
+use crate::sync::Ordering;
+use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::rng::{Draws, mix};
+use crate::vocabulary::time::now_ns;
+
+/// Candidates that one pick may find full, after having seen room, before it gives up.
+const REFUSALS_MAX: usize = 8;
+
+/// All that one request asks for, beside an available node.
+pub(crate) struct Guarding<'a> {
+    pub(crate) filter: Option<Filter<'a>>,
+    pub(crate) now_ns: u64,
+    /// Uniform, and the same for every candidate of the decision; of the key where there is one. 0 where none is needed.
+    pub(crate) coin: u64,
+    pub(crate) mask: u64,
+    /// Which split's nodes are wanted; all but those of any split if there are splits and none is.
+    pub(crate) split: Cell<Option<Split>>,
+    pub(crate) costs: Option<Costs>,
+    exhausted: bool,
+    warming: Cell<bool>,
+    refused: Cell<Refused>,
+    /// Whether the session's own node was chosen.
+    pub(crate) sticky: Cell<bool>,
+}
+
+/// The part of the traffic that a request belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Split {
+    /// The nodes of this split.
+    Of(usize),
+    /// Those of none.
+    Rest,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Refused {
+    count: usize,
+    nodes: [u16; REFUSALS_MAX],
+}
+
+impl Condition for &Guarding<'_> {
+    fn is_whole(&self) -> bool {
+        self.filter.is_none() && self.split.get().is_none()
+    }
+
+    fn accepts(&self, pool: &Pool, c: usize) -> bool {
+        self.accepts_session(pool, c)
+            && !self.has_refused(c)
+            && (!self.warming.get() || pool.accepts_while_warming(c, self.now_ns, self.coin))
+            && self.split.get().is_none_or(|split| pool.is_in_split(c, split))
+    }
+}
+
+impl<'a> Guarding<'a> {
+    pub(crate) fn new(pool: &Pool, d: Decision<'a>, now_ns: u64) -> Self {
+        let guard = Self::looking(pool, d, now_ns);
+        let has_groups = d.plan.word(plan_word::GROUPS) != 0;
+        if !guard.warming.get() && !has_groups && !pool.live().splits() {
+            return guard;
+        }
+        let coin = match d.request.key {
+            Some(key) => mix(key_hash(key)),
+            None => Draws::resume(d.draws_from()).next_u64(),
+        };
+        Self { coin, split: Cell::new(pool.split_of(coin)), ..guard }
+    }
+
+    /// Without a coin, for those who only ask who is eligible.
+    pub(crate) fn looking(pool: &Pool, d: Decision<'a>, now_ns: u64) -> Self {
+        let request = d.request;
+        let filter = (!request.is_plain()).then(|| Filter::new(pool, d.plan, request)).filter(|f| !f.is_void());
+        let attention = pool.attention();
+        let panic = attention & attention::PANIC != 0;
+        Self {
+            filter,
+            now_ns,
+            coin: 0,
+            mask: if panic && request.health_mask == 0 { State::ANY } else { request.mask() },
+            split: Cell::new(None),
+            costs: pool.costs_of(request.cost),
+            exhausted: attention & attention::EXHAUSTED != 0,
+            warming: Cell::new(attention & attention::WARMING != 0),
+            refused: Cell::default(),
+            sticky: Cell::new(false),
+        }
+    }
+
+    /// What also a session's own node has to pass.
+    pub(crate) fn accepts_session(&self, pool: &Pool, c: usize) -> bool {
+        self.accepts_probe(pool, c) && pool.has_room(c, self.now_ns)
+    }
+
+    /// What also a probe has to pass.
+    pub(crate) fn accepts_probe(&self, pool: &Pool, c: usize) -> bool {
+        self.filter.as_ref().is_none_or(|f| !f.excludes(c) && f.matches(pool, c))
+            && (!self.exhausted || pool.exhausted_until(c) <= self.now_ns)
+            && self.costs.is_none_or(|costs| pool.has_quota(c, &costs, self.now_ns))
+    }
+
+    /// Whether `c` turned out to be full.
+    pub(crate) fn has_refused(&self, c: usize) -> bool {
+        self.refused.get().has(c)
+    }
+
+    /// Leaves `c` out from now on; whether there is another try.
+    fn refuse(&self, c: usize) -> bool {
+        let mut refused = self.refused.get();
+        let again = refused.count < REFUSALS_MAX;
+        if again {
+            refused.nodes[refused.count] = c as u16;
+            refused.count += 1;
+            self.refused.set(refused);
+        }
+        again
+    }
+}
+
+impl Refused {
+    fn has(self, c: usize) -> bool {
+        self.nodes[..self.count].iter().any(|&n| usize::from(n) == c)
+    }
+}
+
+/// What came of counting a candidate in.
+enum Admission {
+    Done(Attempt),
+    /// It has no room after all.
+    Refused,
+    /// The pool has none.
+    PoolFull,
+    Moved,
+}
+
+impl Pool {
+    #[inline(always)]
+    pub(crate) fn attention(&self) -> u64 {
+        self.memory.pool(pool_word::ATTENTION).load(Ordering::Relaxed)
+    }
+
+    #[inline(never)]
+    pub(super) fn attempt_guarded<const LEASE: bool>(
+        &self,
+        request: &Request<'_>,
+        lead: Lead,
+        generation: u64,
+        local: &Local,
+    ) -> Attempt {
+        let now = request.now_ns.unwrap_or_else(now_ns).max(1);
+        local.now_ns.set(now);
+        let d = Decision::new(self, request, lead, generation, local);
+        let guard = Guarding::new(self, d, now);
+        let attempt = self.guarded::<LEASE>(d, &guard);
+        if guard.filter.as_ref().is_some_and(|f| f.failed.get()) {
+            local.failed.set(true);
+        }
+        attempt.with_failure(local)
+    }
+
+    fn guarded<const LEASE: bool>(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Attempt {
+        if LEASE && self.attention() & attention::PROBES != 0 {
+            if let Some((index, deadline)) = self.take_probe(d, guard, guard.now_ns) {
+                match self.admit::<LEASE>(d, guard, index, deadline) {
+                    Admission::Done(attempt) => return attempt,
+                    other => {
+                        self.end_probe(index, deadline);
+                        if let Admission::Moved = other {
+                            return Attempt::MOVED;
+                        }
+                    }
+                }
+            }
+        }
+        loop {
+            let Some(index) = self.decide(d, guard) else {
+                return if self.generation().is_still(d.generation) { Attempt::NOBODY } else { Attempt::MOVED };
+            };
+            match self.admit::<LEASE>(d, guard, index, 0) {
+                Admission::Done(attempt) => {
+                    if LEASE {
+                        self.remember_session(d, guard, index);
+                        if guard.mask == State::ANY {
+                            self.tally(tally::PANIC_PICKS);
+                        }
+                    }
+                    return attempt;
+                }
+                Admission::Moved => return Attempt::MOVED,
+                Admission::PoolFull => return Attempt::NOBODY,
+                Admission::Refused if guard.refuse(index) => {}
+                Admission::Refused => return Attempt::NOBODY,
+            }
+        }
+    }
+
+    /// The node that takes the request, as far as can be seen before it is counted in.
+    pub(crate) fn decide(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Option<usize> {
+        if let Some(index) = self.node_of_session(d, guard) {
+            return Some(index);
+        }
+        let chosen = self.decide_by_rule(d, guard);
+        if chosen.is_some() {
+            return chosen;
+        }
+        // Better a node that warms up, or is not of the request's split, than none.
+        let mut wished = guard.warming.take();
+        if let Some(index) = wished.then(|| self.decide_by_rule(d, guard)).flatten() {
+            return Some(index);
+        }
+        wished = guard.split.take().is_some();
+        wished.then(|| self.decide_by_rule(d, guard)).flatten()
+    }
+
+    fn decide_by_rule(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Option<usize> {
+        let chain = |group: usize| {
+            let d = d.in_group(group);
+            d.chain(0, d.candidates_in(guard.mask, guard))
+        };
+        if d.plan.word(plan_word::GROUPS) == 0 {
+            return d.chain(0, d.candidates_in(guard.mask, guard));
+        }
+        self.groups_in_turn(d, guard).into_iter().find_map(chain)
+    }
+
+    /// Counts a candidate in, and looks at its limits again.
+    fn admit<const LEASE: bool>(
+        &self,
+        d: Decision<'_>,
+        guard: &Guarding<'_>,
+        index: usize,
+        probe_ns: u64,
+    ) -> Admission {
+        if !LEASE {
+            return match self.uncounted(d, index) {
+                Attempt::MOVED => Admission::Moved,
+                attempt => Admission::Done(attempt),
+            };
+        }
+        let Some(state) = self.count(d, index) else { return Admission::Moved };
+        let in_total = d.lead.needs_total();
+        // A node that left the plan's states meanwhile is still the choice of this plan: as of any pick.
+        if self.is_over(index, guard.now_ns) {
+            self.uncount(index, in_total);
+            return Admission::Refused;
+        }
+        let max = self.live().max_in_flight();
+        if max != 0 && self.memory.total_in_flight() > max {
+            self.uncount(index, in_total);
+            return Admission::PoolFull;
+        }
+        let reserved = match guard.costs {
+            None => None,
+            Some(costs) => match self.reserve(index, &costs, guard.now_ns) {
+                Ok(reserved) => Some(reserved),
+                Err(_) => {
+                    self.uncount(index, in_total);
+                    return Admission::Refused;
+                }
+            },
+        };
+        let mut lease = self.lease_of(d.lead, d.local, index, state);
+        lease.probe_ns = probe_ns;
+        lease.noted = probe_ns != 0 || reserved.is_some() || d.lead.guarded();
+        let attempt = self.open_lease(d.local, lease, state);
+        match (attempt.ticket(), reserved) {
+            (Some(ticket), Some(reserved)) => self.keep_reservation(ticket, &reserved),
+            (None, Some(reserved)) => self.refund(index, &reserved),
+            _ => {}
+        }
+        if self.live().watched() {
+            self.tell_selection(index, state, guard.now_ns);
+        }
+        Admission::Done(attempt)
+    }
+
+    /// The most that a node may have in flight now; `u64::MAX` if that is unlimited.
+    pub(crate) fn limit_of(&self, index: usize, now_ns: u64) -> u64 {
+        let node = self.memory.node(index);
+        let mut limit = match node.max_in_flight() {
+            0 => u64::MAX,
+            max => u64::from(max),
+        };
+        if self.live().adaptive_limit() {
+            limit = limit.min(self.adaptive_limit_of(index));
+        }
+        if limit != u64::MAX && node.warming_since().load(Ordering::Relaxed) != 0 {
+            // In flight is capped like the weight, but one request must pass for anything to be learned.
+            limit = ((limit as f64 * self.warmth(index, now_ns)).ceil() as u64).max(1);
+        }
+        limit
+    }
+
+    #[inline]
+    pub(crate) fn has_room(&self, index: usize, now_ns: u64) -> bool {
+        let limit = self.limit_of(index, now_ns);
+        limit == u64::MAX || self.memory.in_flight(index) < limit
+    }
+
+    /// Whether a node has more in flight than it may, this pick included.
+    fn is_over(&self, index: usize, now_ns: u64) -> bool {
+        let limit = self.limit_of(index, now_ns);
+        limit != u64::MAX && self.memory.in_flight(index) > limit
+    }
+
+    /// A node's adaptive limit.
+    fn adaptive_limit_of(&self, index: usize) -> u64 {
+        let word = self.memory.node(index).gradient().load(Ordering::Relaxed);
+        u64::from(gradient::limit(word, &self.gradient_rule()))
+    }
+
+    pub(crate) fn gradient_rule(&self) -> gradient::Settings {
+        let live = self.live();
+        gradient::Settings {
+            initial: live.adaptive_initial(),
+            min: live.adaptive_min(),
+            max: live.adaptive_max(),
+            smoothing: live.adaptive_smoothing(),
+            tolerance: live.adaptive_tolerance(),
+        }
+    }
+
+    fn warm_up(&self) -> slow_start::Settings {
+        let live = self.live();
+        slow_start::Settings {
+            duration_ns: live.slow_start_ns(),
+            aggression: live.slow_start_aggression(),
+            min_weight: live.slow_start_min_weight(),
+        }
+    }
+
+    /// How much of its share a node takes: 1.0 when it is warm.
+    pub(crate) fn warmth(&self, index: usize, now_ns: u64) -> f64 {
+        let word = self.memory.node(index).warming_since();
+        let since = match word.load(Ordering::Relaxed) {
+            0 => return 1.0,
+            FROM_NOW_ON => {
+                let now = now_ns.max(FROM_NOW_ON + 1);
+                let _ = word.compare_exchange(FROM_NOW_ON, now, Ordering::Relaxed, Ordering::Relaxed);
+                now
+            }
+            since => since,
+        };
+        slow_start::warmth(now_ns.saturating_sub(since), &self.warm_up())
+    }
+
+    fn accepts_while_warming(&self, index: usize, now_ns: u64, coin: u64) -> bool {
+        let node = self.memory.node(index);
+        node.warming_since().load(Ordering::Relaxed) == 0
+            || slow_start::accepts(self.warmth(index, now_ns), coin, node.id_mix())
+    }
+
+    /// The split that a coin falls into; `None` if there are no splits.
+    fn split_of(&self, coin: u64) -> Option<Split> {
+        if !self.live().splits() {
+            return None;
+        }
+        // Another coin than the tiers', of the same throw.
+        let unit = (mix(coin ^ 0x5117) >> 11) as f64 / (1u64 << 53) as f64;
+        let mut sum = 0.0;
+        Some(
+            self.splits()
+                .position(|split| {
+                    sum += split.share;
+                    unit < sum
+                })
+                .map_or(Split::Rest, Split::Of),
+        )
+    }
+
+    fn is_in_split(&self, c: usize, split: Split) -> bool {
+        let record = self.memory.record(c);
+        match split {
+            Split::Of(wanted) => self.splits().nth(wanted).is_some_and(|s| record.has_labels(&s.labels)),
+            Split::Rest => !self.splits().any(|s| record.has_labels(&s.labels)),
+        }
+    }
+
+    /// The splits in force.
+    fn splits(&self) -> impl Iterator<Item = SplitWords> + '_ {
+        use crate::state::layout::{ENTRY_WORDS, SPLIT_LABELS_MAX};
+        let words = self.memory.pool_words(pool_word::SPLITS, pool_word::SPLITS_END);
+        let load = |word: &crate::sync::AtomicU64| word.load(Ordering::Relaxed);
+        words.chunks_exact(ENTRY_WORDS).map_while(move |entry| {
+            let count = usize::try_from(load(&entry[1])).unwrap_or(0).min(SPLIT_LABELS_MAX);
+            (count > 0).then(|| SplitWords {
+                share: f64::from_bits(load(&entry[0])),
+                labels: entry[2..2 + count].iter().map(load).collect(),
+            })
+        })
+    }
+}
+
+/// A split as the words have it.
+struct SplitWords {
+    share: f64,
+    labels: ArrayVec<u64, { crate::state::layout::SPLIT_LABELS_MAX }>,
+}

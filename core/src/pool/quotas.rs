@@ -1,0 +1,182 @@
+//! Quotas of a pool's nodes: a pick reserves what it is expected to cost, its end commits what was used, or gives it back.
+
+use super::{Pool, Ticket};
+use crate::policies::latency::RETRY_AFTER_MAX_NS;
+use crate::policies::reserve::{self, Dimension, Quotas, Record, Refused, Reserved};
+use crate::state::layout::{ENTRY_WORDS, QUOTAS_MAX, attention, pool_word};
+use crate::state::lease::Leased;
+use crate::sync::{AtomicU64, Ordering};
+use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::node::NodeSpec;
+use crate::vocabulary::outcome::{Ending, Report};
+use crate::vocabulary::time::{now_ns, saturating_nanos};
+
+/// Words of a node: what it used, then its own limits plus one, 0 where it has the pool's.
+pub(crate) const NODE_WORDS: usize = reserve::words(QUOTAS_MAX) + QUOTAS_MAX;
+/// Words of a lease.
+pub(crate) const LEASE_WORDS: usize = reserve::RECORD_WORDS;
+
+/// What a request is expected to use, by the pool's dimensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Costs {
+    count: usize,
+    amounts: [u64; QUOTAS_MAX],
+}
+
+/// One dimension as the words have it.
+struct Words<'a>(&'a [AtomicU64]);
+
+impl Words<'_> {
+    fn load(&self, at: usize) -> u64 {
+        self.0[at].load(Ordering::Relaxed)
+    }
+
+    fn name_hash(&self) -> u64 {
+        self.load(0)
+    }
+
+    fn limit(&self) -> u64 {
+        self.load(1)
+    }
+
+    fn with_limit(&self, limit: u64) -> Dimension {
+        Dimension::new(limit, self.load(2), self.load(3) as u32)
+    }
+
+    fn default_cost(&self) -> u64 {
+        self.load(4)
+    }
+}
+
+impl Pool {
+    fn dimensions(&self) -> impl Iterator<Item = Words<'_>> {
+        let count = (self.live().quotas() as usize).min(QUOTAS_MAX);
+        let words = self.memory.pool_words(pool_word::QUOTAS, pool_word::QUOTAS_END);
+        words.chunks_exact(ENTRY_WORDS).take(count).map(Words)
+    }
+
+    /// What amounts by name are by dimension; names that are not known are unlimited, those that are missing cost
+    /// `otherwise`.
+    fn by_dimension(&self, amounts: &[(&str, u64)], otherwise: impl Fn(usize, u64) -> u64) -> Costs {
+        let mut costs = Costs { count: 0, amounts: [0; QUOTAS_MAX] };
+        for (at, dimension) in self.dimensions().enumerate() {
+            let wanted = dimension.name_hash();
+            let named = amounts.iter().filter(|(name, _)| key_hash(name.as_bytes()) == wanted).map(|&(_, n)| n);
+            let sum = named.reduce(u64::saturating_add);
+            costs.amounts[at] = sum.unwrap_or_else(|| otherwise(at, dimension.default_cost()));
+            costs.count = at + 1;
+        }
+        costs
+    }
+
+    /// What a request costs; `None` if there are no quotas.
+    pub(crate) fn costs_of(&self, cost: &[(&str, u64)]) -> Option<Costs> {
+        (self.live().quotas() != 0).then(|| self.by_dimension(cost, |_, default| default))
+    }
+
+    /// The pool's dimensions with a node's own limits.
+    fn limits_of(&self, index: usize) -> arrayvec::ArrayVec<Dimension, QUOTAS_MAX> {
+        let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
+        let limit = |(dimension, own): (Words<'_>, &AtomicU64)| {
+            let limit = own.load(Ordering::Relaxed).checked_sub(1).unwrap_or_else(|| dimension.limit());
+            dimension.with_limit(limit)
+        };
+        self.dimensions().zip(own).map(limit).collect()
+    }
+
+    fn quota(&self, index: usize) -> Quotas<'_> {
+        Quotas::new(&self.memory.quotas(index)[..reserve::words(QUOTAS_MAX)])
+    }
+
+    pub(crate) fn has_quota(&self, index: usize, costs: &Costs, now_ns: u64) -> bool {
+        self.quota(index).has_room(&self.limits_of(index), &costs.amounts[..costs.count], now_ns)
+    }
+
+    /// When a node has room for the costs; `None`: never.
+    pub(crate) fn quota_at(&self, index: usize, costs: &Costs, now_ns: u64) -> Option<u64> {
+        self.quota(index).room_at(&self.limits_of(index), &costs.amounts[..costs.count], now_ns)
+    }
+
+    pub(crate) fn reserve(&self, index: usize, costs: &Costs, now_ns: u64) -> Result<Reserved, Refused> {
+        self.quota(index).try_reserve(&self.limits_of(index), &costs.amounts[..costs.count], now_ns)
+    }
+
+    pub(crate) fn refund(&self, index: usize, reserved: &Reserved) {
+        self.quota(index).refund(&self.limits_of(index), reserved);
+    }
+
+    pub(crate) fn keep_reservation(&self, ticket: Ticket, reserved: &Reserved) {
+        Record::new(self.memory.reservation(ticket.slot())).write(ticket, reserved);
+    }
+
+    /// What a ticket holds. Means something once its close has succeeded, and has to be read before.
+    #[inline(always)]
+    pub(crate) fn reservation_of(&self, ticket: Ticket) -> Option<Reserved> {
+        if self.live().quotas() == 0 { None } else { Some(self.read_reservation(ticket)) }
+    }
+
+    #[cold]
+    fn read_reservation(&self, ticket: Ticket) -> Reserved {
+        Record::new(self.memory.reservation(ticket.slot())).read(ticket)
+    }
+
+    /// Commits what was used, or gives back what was not.
+    pub(crate) fn settle_reservation(&self, leased: Leased, held: Option<&Reserved>, report: &Report<'_>) {
+        let index = leased.node as usize;
+        if let Some(held) = held.filter(|held| !held.is_empty() || !report.usage.is_empty()) {
+            let limits = self.limits_of(index);
+            if report.ending == Ending::Cancelled && report.usage.is_empty() {
+                self.quota(index).refund(&limits, held);
+            } else {
+                let actual = self.by_dimension(report.usage, |at, _| held.amount(at));
+                let now = report.now_ns.unwrap_or_else(now_ns);
+                self.quota(index).commit(&limits, held, &actual.amounts[..actual.count], now);
+            }
+        }
+        if let Ending::RateLimited { retry_after: Some(retry_after) } = report.ending {
+            self.exhaust(index, saturating_nanos(retry_after), report.now_ns.unwrap_or_else(now_ns));
+        }
+    }
+
+    /// Leaves a node out for as long as it asked, up to 300 s; the last word counts.
+    pub(crate) fn exhaust(&self, index: usize, retry_after_ns: u64, now_ns: u64) {
+        self.quota(index).exhaust(now_ns.saturating_add(retry_after_ns.min(RETRY_AFTER_MAX_NS)));
+        self.memory.pool(pool_word::ATTENTION).fetch_or(attention::EXHAUSTED, Ordering::Release);
+    }
+
+    pub(crate) fn exhausted_until(&self, index: usize) -> u64 {
+        self.quota(index).exhausted_until()
+    }
+
+    /// Replaces a node's own limits.
+    pub(crate) fn set_quotas(&self, index: usize, spec: &NodeSpec) {
+        let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
+        for (dimension, word) in self.dimensions().zip(own) {
+            let wanted = dimension.name_hash();
+            let limit =
+                spec.quotas.iter().find(|(name, _)| key_hash(name.as_bytes()) == wanted).map(|(_, &limit)| limit);
+            word.store(limit.map_or(0, |limit| limit.saturating_add(1)), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn forget_quotas(&self, index: usize) {
+        self.quota(index).reset();
+    }
+
+    /// Used and limit of a node in each dimension.
+    pub(crate) fn quotas_used(&self, index: usize, now_ns: u64) -> Vec<(u64, u64)> {
+        let limits = self.limits_of(index);
+        (0..limits.len()).map(|at| (self.quota(index).used(&limits, at, now_ns), limits[at].limit)).collect()
+    }
+
+    /// The least share of a quota that is left; `None` without quotas.
+    pub(crate) fn quota_left(&self, index: usize, now_ns: u64) -> Option<f64> {
+        (self.live().quotas() != 0).then(|| self.quota(index).remaining_ratio(&self.limits_of(index), now_ns))
+    }
+
+    pub(crate) fn sweep_quotas(&self, index: usize, now_ns: u64) {
+        if self.live().quotas() != 0 {
+            self.quota(index).sweep(&self.limits_of(index), now_ns);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Sessions that stay on their nodes.
+//!
+//! A session is remembered with the node that its first pick chose, and later picks go there while the node may take them:
+//! it is still a member, not down, and has room. Draining nodes keep their sessions until their time is over. When nodes
+//! join, a share of all sessions moves to them, by their weight: at once, step by step, or when the host says so.
+
+use parking_lot::Mutex;
+
+use super::Pool;
+use super::decision::Decision;
+use super::guarded::Guarding;
+use crate::policies::affinity::{self, Affinity, Entry, Verdict};
+use crate::state::layout::tally;
+use crate::state::node::State;
+use crate::sync::Ordering;
+use crate::vocabulary::error::{ConfigError, Error, StateError};
+use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::node::NodeRef;
+use crate::vocabulary::time::now_ns;
+
+/// Words for so many entries.
+pub(crate) fn words(entries: u32) -> usize {
+    affinity::words(entries as usize)
+}
+
+/// Modes of rebalancing, as the settings have them; any other waits for the host.
+pub(crate) const IMMEDIATE: u32 = 0;
+pub(crate) const GRADUAL: u32 = 1;
+pub(crate) const MANUAL: u32 = 2;
+
+/// Sessions on their way to nodes that joined; of the process that has them join.
+#[derive(Debug, Default)]
+pub(crate) struct Rebalancing {
+    newcomers: Vec<NodeRef>,
+    /// Where the next step goes on.
+    next: usize,
+    /// When the next step is due; `None` before the first.
+    due_ns: Option<u64>,
+}
+
+impl Pool {
+    fn sessions(&self) -> Affinity<'_> {
+        Affinity::new(self.memory.affinity(), self.live().affinity_ttl_ns())
+    }
+
+    /// The node of a request's session, if it may take it.
+    pub(crate) fn node_of_session(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Option<usize> {
+        let session = d.request.session?;
+        if !self.live().affinity() {
+            return None;
+        }
+        let found = self.sessions().get(key_hash(session), guard.now_ns);
+        let node = found.filter(|&node| self.keeps_session(node, guard));
+        if d.dry.is_none() {
+            self.tally(if node.is_some() { tally::AFFINITY_HITS } else { tally::AFFINITY_MISSES });
+        }
+        guard.sticky.set(node.is_some());
+        node.map(|node| node.index as usize)
+    }
+
+    fn keeps_session(&self, node: NodeRef, guard: &Guarding<'_>) -> bool {
+        let index = node.index as usize;
+        self.is_current(node)
+            && self.memory.node(index).state().fit(State::sticky(guard.mask))
+            && !self.is_past_draining(index, guard.now_ns)
+            && !guard.has_refused(index)
+            && guard.accepts_session(self, index)
+    }
+
+    /// Whether a draining node's time is over.
+    fn is_past_draining(&self, index: usize, now_ns: u64) -> bool {
+        let since = self.memory.guard(index).draining_since().load(Ordering::Relaxed);
+        since != 0 && now_ns.saturating_sub(since) >= self.live().drain_timeout_ns()
+    }
+
+    pub(crate) fn remember_session(&self, d: Decision<'_>, guard: &Guarding<'_>, index: usize) {
+        let Some(session) = d.request.session else { return };
+        if self.live().affinity() && !guard.sticky.get() {
+            self.sessions().set(key_hash(session), self.reference(index), guard.now_ns);
+        }
+    }
+
+    /// The node that a session is remembered with, whether or not it may take the session now.
+    ///
+    /// ```
+    /// use loadwise::{Outcome, Pool, Request};
+    ///
+    /// let pool = Pool::from_config("{strategy: random, affinity: true, nodes: [a, b, c]}")?;
+    /// let first = pool.pick(&Request::new().session("user-17"))?;
+    /// let again = pool.pick(&Request::new().session("user-17"))?;
+    /// assert_eq!(first.node(), again.node());
+    /// assert_eq!(pool.affinity("user-17"), Some(first.node()));
+    /// assert!(pool.clear_affinity("user-17"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn affinity(&self, session: impl AsRef<[u8]>) -> Option<NodeRef> {
+        self.affinity_at(session, now_ns())
+    }
+
+    /// [`affinity`](Self::affinity) at a time of the caller's.
+    pub fn affinity_at(&self, session: impl AsRef<[u8]>, now_ns: u64) -> Option<NodeRef> {
+        let found = self.sessions().get(key_hash(session.as_ref()), now_ns);
+        found.filter(|&node| self.is_current(node))
+    }
+
+    /// Remembers a session with a node.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`]; [`Error::Config`] if the pool has no `affinity`.
+    pub fn set_affinity(&self, session: impl AsRef<[u8]>, id: &str) -> Result<(), Error> {
+        self.set_affinity_at(session, id, now_ns())
+    }
+
+    /// [`set_affinity`](Self::set_affinity) at a time of the caller's.
+    ///
+    /// # Errors
+    /// As [`set_affinity`](Self::set_affinity).
+    pub fn set_affinity_at(&self, session: impl AsRef<[u8]>, id: &str, now_ns: u64) -> Result<(), Error> {
+        if !self.live().affinity() {
+            return Err(ConfigError::new("affinity", 0, "is off in this pool").into());
+        }
+        let node = self.node(id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()))?;
+        self.sessions().set(key_hash(session.as_ref()), node, now_ns);
+        Ok(())
+    }
+
+    /// Forgets a session; whether it was remembered.
+    pub fn clear_affinity(&self, session: impl AsRef<[u8]>) -> bool {
+        self.sessions().clear(key_hash(session.as_ref()))
+    }
+
+    /// How many sessions are remembered.
+    pub(crate) fn sessions_at(&self, now_ns: u64) -> usize {
+        if self.live().affinity() { self.sessions().len(now_ns) } else { 0 }
+    }
+
+    /// Takes note of nodes that joined.
+    pub(crate) fn begin_rebalancing(&self, newcomers: Vec<NodeRef>) {
+        if newcomers.is_empty() || !self.live().affinity() {
+            return;
+        }
+        let mut rebalancing = self.rebalancing.lock();
+        rebalancing.newcomers.extend(newcomers);
+        rebalancing.next = 0;
+        rebalancing.due_ns = None;
+    }
+
+    /// Moves the sessions that nodes which joined since the last time are due, all at once; how many.
+    pub fn rebalance(&self) -> u64 {
+        self.rebalance_at(now_ns())
+    }
+
+    /// [`rebalance`](Self::rebalance) at a time of the caller's.
+    pub fn rebalance_at(&self, now_ns: u64) -> u64 {
+        let mut rebalancing = self.rebalancing.lock();
+        rebalancing.next = 0;
+        let moved = self.move_sessions(&mut rebalancing, usize::MAX, now_ns);
+        *rebalancing = Rebalancing::default();
+        moved
+    }
+
+    /// What is due of a rebalancing: all of it, or a step.
+    pub(crate) fn rebalance_step(&self, now_ns: u64) {
+        let live = self.live();
+        let Some(mut rebalancing) = self.rebalancing.try_lock() else { return };
+        match live.rebalance() {
+            _ if rebalancing.newcomers.is_empty() => return,
+            IMMEDIATE => {
+                self.move_sessions(&mut rebalancing, usize::MAX, now_ns);
+                *rebalancing = Rebalancing::default();
+                return;
+            }
+            GRADUAL => {}
+            _ => return,
+        }
+        let step_ns = (live.rebalance_ns() as f64 * live.rebalance_step()) as u64;
+        let due = *rebalancing.due_ns.get_or_insert(now_ns);
+        if now_ns < due && due <= now_ns.saturating_add(step_ns) {
+            return;
+        }
+        rebalancing.due_ns = Some(now_ns.saturating_add(step_ns));
+        let count = (self.sessions().entries() as f64 * live.rebalance_step()).ceil() as usize;
+        self.move_sessions(&mut rebalancing, count.max(1), now_ns);
+        if rebalancing.next == 0 {
+            *rebalancing = Rebalancing::default();
+        }
+    }
+
+    /// Moves the share of `count` entries that is the newcomers' to them.
+    fn move_sessions(&self, rebalancing: &mut Rebalancing, count: usize, now_ns: u64) -> u64 {
+        let weight = |node: &NodeRef| {
+            let words = self.memory.node(node.index as usize);
+            if self.is_current(*node) && !words.state().is_withdrawn() { u64::from(words.weight()) } else { 0 }
+        };
+        let newcomers: Vec<(NodeRef, u64)> =
+            rebalancing.newcomers.iter().map(|node| (*node, weight(node))).filter(|(_, weight)| *weight > 0).collect();
+        let joined: u64 = newcomers.iter().map(|(_, weight)| weight).sum();
+        let all: u64 = self.members().into_iter().map(|index| weight(&self.reference(index))).sum();
+        if joined == 0 {
+            rebalancing.next = 0;
+            return 0;
+        }
+        let owner = |entry: Entry| {
+            // The entry's coin falls into the newcomers' share of all weight, or it stays.
+            let mut at = (u128::from(entry.tag << 12) * u128::from(all) >> 64) as u64;
+            for (node, weight) in &newcomers {
+                if at < *weight {
+                    return Some(*node);
+                }
+                at -= *weight;
+            }
+            None
+        };
+        let verdict = |entry: Entry| match owner(entry) {
+            _ if !self.is_current(entry.node) => Verdict::Drop,
+            Some(node) if node != entry.node => Verdict::MoveTo(node),
+            _ => Verdict::Keep,
+        };
+        let swept = self.sessions().sweep(rebalancing.next, count, now_ns, verdict);
+        rebalancing.next = swept.next;
+        swept.moved as u64
+    }
+}
+
+/// Sessions on their way, of one pool in this process.
+pub(crate) type RebalancingLock = Mutex<Rebalancing>;

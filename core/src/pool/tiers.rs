@@ -1,0 +1,207 @@
+//! Tiers and zones of a pool: which groups of members a request goes to, and how tiers share the traffic.
+
+use arrayvec::ArrayVec;
+
+use super::decision::Decision;
+use super::guarded::Guarding;
+use super::{Event, EventKind, Pool};
+use crate::control::groups::Group;
+use crate::control::settings::zone_hash;
+use crate::plan::view::PlanView;
+use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
+use crate::policies::zones::{even_load_share, local_share};
+use crate::state::layout::{attention, plan_word, pool_word};
+use crate::sync::Ordering;
+use crate::vocabulary::error::{Error, StateError};
+use crate::vocabulary::fork;
+use crate::vocabulary::rng::mix;
+use crate::vocabulary::time::now_ns;
+
+/// Groups that one request may go through: of each tier the zone and the whole.
+const GROUPS_MAX: usize = 2 * TIERS;
+
+impl Pool {
+    /// The groups in which to look for a request's node, in turn: the zone in the tier that the coin falls into, that
+    /// tier, then the other tiers, as many as a request may try.
+    pub(crate) fn groups_in_turn(&self, d: Decision<'_>, guard: &Guarding<'_>) -> ArrayVec<usize, GROUPS_MAX> {
+        let count = d.plan.word(plan_word::GROUPS) as usize;
+        let words = self.memory.groups(d.generation);
+        let groups = words[1..].iter().take(count).map(|word| Group::from_word(word.load(Ordering::Acquire)));
+        let of_tier = |tier: u8| {
+            let mut whole = None;
+            let (mut zone, mut zones) = (None, 0);
+            let wanted = match d.request.zone {
+                Some(name) => zone_hash(name),
+                None => self.live().own_zone(),
+            };
+            for (at, group) in groups.clone().enumerate().filter(|(_, g)| g.tier == tier) {
+                if group.zone == 0 {
+                    whole = Some(at + 1);
+                } else {
+                    zones += 1;
+                    if wanted != 0 && group.zone == wanted >> 8 {
+                        zone = Some(at + 1);
+                    }
+                }
+            }
+            let zone = zone.filter(|&zone| whole.is_some_and(|whole| self.stays_local(d, guard, zone, whole, zones)));
+            zone.into_iter().chain(whole)
+        };
+        let first = self.tier_shares().tier(guard.coin);
+        let others = (0..TIERS).filter(|&tier| Some(tier) != first);
+        let mut turn = ArrayVec::new();
+        let mut tiers = 0;
+        for tier in first.into_iter().chain(others) {
+            let mut found = false;
+            for group in of_tier(tier as u8) {
+                found |= turn.try_push(group).is_ok();
+            }
+            tiers += u32::from(found);
+            if tiers >= self.live().tier_attempts() {
+                break;
+            }
+        }
+        turn
+    }
+
+    /// Whether a request stays in its zone: always while the zone has its share of the tier's capacity.
+    fn stays_local(&self, d: Decision<'_>, guard: &Guarding<'_>, zone: usize, whole: usize, zones: usize) -> bool {
+        let plan = |group: usize| PlanView(self.memory.group(d.generation, group));
+        if plan(zone).lead().fit() < self.live().zone_min_nodes() as usize {
+            return false;
+        }
+        let weight = |group: usize| plan(group).word(plan_word::WEIGHT_SUM) as f64;
+        let kept = local_share(weight(zone) / weight(whole).max(1.0), even_load_share(zones));
+        // Another coin than the tiers', of the same throw.
+        let unit = (mix(guard.coin ^ 0x20E) >> 11) as f64 / (1u64 << 53) as f64;
+        unit < kept
+    }
+
+    pub(crate) fn tier_shares(&self) -> Shares {
+        let words = self.memory.pool_words(pool_word::TIER_SHARES, pool_word::TIER_SHARES_END);
+        Shares::from_words([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
+    }
+
+    pub(crate) fn tier_state(&self) -> TierState {
+        let words = self.memory.pool_words(pool_word::TIER_STATE, pool_word::TIER_STATE_END);
+        TierState::from_words(&std::array::from_fn(|at| words[at].load(Ordering::Relaxed)))
+    }
+
+    /// The share of the traffic that each tier takes.
+    pub(crate) fn shares_of_tiers(&self) -> Vec<f64> {
+        let shares = self.tier_shares();
+        (0..TIERS).map(|tier| f64::from(shares.of(tier)) / f64::from(ALL)).collect()
+    }
+
+    /// Sends new picks to the tier of a node, as if those above it were down, until [`reset_failover`](Self::reset_failover).
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`].
+    pub fn failover(&self, id: &str) -> Result<(), Error> {
+        let index = self.node(id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()))?.index;
+        let tier = self.memory.node(index as usize).tier();
+        self.memory.pool(pool_word::FORCED_TIER).store(u64::from(tier) + 1, Ordering::SeqCst);
+        self.renew_situation(None);
+        Ok(())
+    }
+
+    /// Ends what [`failover`](Self::failover) began; whether it had.
+    pub fn reset_failover(&self) -> bool {
+        let was = self.memory.pool(pool_word::FORCED_TIER).swap(0, Ordering::SeqCst);
+        self.renew_situation(None);
+        was != 0
+    }
+
+    /// Works out what follows from who is available: panic, and the shares of the tiers. At a time, a tier that recovers
+    /// waits for its failback; without one, what an operator changed applies at once.
+    pub(crate) fn renew_situation(&self, now_ns: Option<u64>) {
+        let lease = self.memory.pool(pool_word::SITUATION_LEASE);
+        let me = fork::incarnation();
+        loop {
+            let holder = lease.load(Ordering::Relaxed);
+            // Whoever works it out looks again for what changed meanwhile.
+            if holder == me || lease.compare_exchange(holder, me, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                return;
+            }
+            let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst);
+            let changed = self.work_out_situation(now_ns);
+            lease.store(0, Ordering::SeqCst);
+            if let Some(event) = changed {
+                self.tell(|| Some(event));
+            }
+            if self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst) == fitness {
+                return;
+            }
+        }
+    }
+
+    fn work_out_situation(&self, now: Option<u64>) -> Option<Event> {
+        let live = self.live();
+        let plan = self.plan(self.generation().current());
+        let has_tiers = plan.word(plan_word::GROUPS) != 0;
+        if !live.panic_spread() && !has_tiers {
+            self.memory.pool(pool_word::ATTENTION).fetch_and(!attention::PANIC, Ordering::AcqRel);
+            return None;
+        }
+        let members = plan.members();
+        let (mut count, mut available) = (0u64, 0u64);
+        let mut tiers = [(0u64, 0u64); TIERS];
+        for at in 0..plan.lead().members().min(self.memory.nodes_max()) {
+            let node = self.memory.node(usize::from(members.get(at)));
+            let state = node.state();
+            if !state.is_member() || state.is_withdrawn() {
+                continue;
+            }
+            let is_available = !state.is_down();
+            count += 1;
+            available += u64::from(is_available);
+            let tier = &mut tiers[usize::from(node.tier()).min(TIERS - 1)];
+            tier.0 += u64::from(node.weight()) * u64::from(is_available);
+            tier.1 += u64::from(node.weight());
+        }
+        let at_ns = now.unwrap_or_else(now_ns);
+        let panic = live.panic_spread().then(|| {
+            if count >= u64::from(live.panic_min_nodes()) {
+                (available as f64) < live.panic_threshold() * count as f64
+            } else {
+                available == 0 && count > 0
+            }
+        });
+        let panicked = self.set_panic(panic.unwrap_or(false)).then_some(Event {
+            node: None,
+            at_ns,
+            kind: EventKind::Panic { spread: panic.unwrap_or(false) },
+        });
+        let moved = has_tiers.then(|| self.share_among_tiers(&tiers, now, at_ns)).flatten();
+        moved.or(panicked)
+    }
+
+    /// Whether that is a change.
+    fn set_panic(&self, on: bool) -> bool {
+        let word = self.memory.pool(pool_word::ATTENTION);
+        let was = match on {
+            true => word.fetch_or(attention::PANIC, Ordering::AcqRel),
+            false => word.fetch_and(!attention::PANIC, Ordering::AcqRel),
+        };
+        (was & attention::PANIC != 0) != on
+    }
+
+    fn share_among_tiers(&self, tiers: &[(u64, u64); TIERS], now: Option<u64>, at_ns: u64) -> Option<Event> {
+        let live = self.live();
+        let forced = (self.memory.pool(pool_word::FORCED_TIER).load(Ordering::SeqCst) as usize).checked_sub(1);
+        let takes: Takes = tiers.map(|(available, all)| takes(available, all, live.overprovisioning()));
+        let before = self.tier_state();
+        let failback_ns = if now.is_some() { live.failback_ns() } else { 0 };
+        let (state, shares) = before.step(&takes, forced, at_ns, failback_ns);
+        let words = self.memory.pool_words(pool_word::TIER_STATE, pool_word::TIER_STATE_END);
+        words.iter().zip(state.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        let words = self.memory.pool_words(pool_word::TIER_SHARES, pool_word::TIER_SHARES_END);
+        words.iter().zip(shares.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        match (before.main, state.main) {
+            (Some(from), Some(to)) if from != to => {
+                Some(Event { node: None, at_ns, kind: EventKind::Tier { from: from as u8, to: to as u8 } })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Waiting for room: a bounded queue of those who found a pool saturated, woken one by one as picks end.
+//!
+//! A waiter first joins the queue and then tries once more, and whoever ends a pick first counts it off and then looks at
+//! the queue: so either the waiter sees the room, or the other sees the waiter. Being woken is no promise: whoever comes
+//! first takes the room, and a waiter that finds none joins again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Lease, Pick, Pool, Request};
+use crate::state::layout::tally;
+use crate::vocabulary::error::{NoNode, NoNodeReason};
+
+/// The longest sleep between two looks: room may also come from what nobody ends, as a window that moves on.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A place in the queue of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WaitId(u64);
+
+impl WaitId {
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    pub fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+type Wake = Box<dyn FnOnce() + Send>;
+
+/// Those who wait, in this process.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    /// Read by every end of a pick.
+    count: AtomicU64,
+    last: AtomicU64,
+    queue: Mutex<VecDeque<(WaitId, Wake)>>,
+}
+
+impl Pool {
+    /// [`pick`](Self::pick) that waits for room while the pool is saturated or rate limited, up to `timeout`. The thread
+    /// sleeps; for an event loop, [`wait`](Self::wait) is the same without one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use loadwise::{NoNodeReason, NodeSpec, Outcome, Pool, Request};
+    ///
+    /// let pool = Pool::builder().node(NodeSpec::new("a").max_in_flight(1)).build()?;
+    /// let first = pool.pick(&Request::new())?;
+    /// let refused = pool.pick_within(&Request::new(), Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(refused.reason, NoNodeReason::Saturated);
+    /// first.finish(Outcome::Success)?;
+    /// assert!(pool.pick_within(&Request::new(), Duration::from_secs(5)).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NoNode`] as of [`pick`](Self::pick); at once for other reasons, or if the queue is full.
+    pub fn pick_within(&self, request: &Request<'_>, timeout: Duration) -> Result<Pick<'_>, NoNode> {
+        self.acquire_within(request, timeout).map(|lease| self.hold_lease(lease))
+    }
+
+    /// [`pick_within`](Self::pick_within) as plain numbers.
+    ///
+    /// # Errors
+    /// As [`pick_within`](Self::pick_within).
+    pub fn acquire_within(&self, request: &Request<'_>, timeout: Duration) -> Result<Lease, NoNode> {
+        let first = match self.acquire(request) {
+            Err(none) if is_temporary(&none) && !timeout.is_zero() => none,
+            other => return other,
+        };
+        let deadline = Instant::now().checked_add(timeout);
+        let signal = Arc::new((Mutex::new(false), Condvar::new()));
+        self.tally(tally::WAITS);
+        loop {
+            let woken = signal.clone();
+            let place = self.wait(move || {
+                *woken.0.lock() = true;
+                woken.1.notify_one();
+            });
+            let Ok(place) = place else { return Err(first) };
+            let result = self.acquire(request);
+            match result {
+                Err(none) if is_temporary(&none) => {}
+                other => {
+                    self.stop_waiting(place);
+                    return other;
+                }
+            }
+            let mut is_woken = signal.0.lock();
+            let look_again = Instant::now() + LOOK_AGAIN;
+            let until = deadline.map_or(look_again, |deadline| deadline.min(look_again));
+            while !*is_woken && !signal.1.wait_until(&mut is_woken, until).timed_out() {}
+            *is_woken = false;
+            drop(is_woken);
+            self.stop_waiting(place);
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return self.acquire(request).inspect_err(|_| self.tally(tally::WAIT_TIMEOUTS));
+            }
+        }
+    }
+
+    /// Joins the queue: `wake` is called once, from whichever thread ends a pick, when there may be room. Try to pick
+    /// *after* joining, and then wait for the call; leave with [`stop_waiting`](Self::stop_waiting) if that succeeds.
+    /// Another process's picks wake nobody here, and neither does time: look again now and then.
+    ///
+    /// # Errors
+    /// [`NoNodeReason::Saturated`] if `acquire_queue` waiters are there already; counted as a refusal.
+    pub fn wait(&self, wake: impl FnOnce() + Send + 'static) -> Result<WaitId, NoNode> {
+        let mut queue = self.waiters.queue.lock();
+        if queue.len() >= self.config.lock().acquire_queue as usize {
+            drop(queue);
+            self.tally(tally::QUEUE_REFUSALS);
+            return Err(NoNode { reason: NoNodeReason::Saturated, retry_at_ns: None, callback_failed: false });
+        }
+        let id = WaitId(self.waiters.last.fetch_add(1, Ordering::Relaxed) + 1);
+        queue.push_back((id, Box::new(wake)));
+        self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+        Ok(id)
+    }
+
+    /// Leaves the queue; whether the waiter was still in it, and so was not woken.
+    pub fn stop_waiting(&self, id: WaitId) -> bool {
+        let mut queue = self.waiters.queue.lock();
+        let found = queue.iter().position(|(waiting, _)| *waiting == id).and_then(|at| queue.remove(at));
+        self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+        found.is_some()
+    }
+
+    /// How many wait, in this process.
+    pub fn waiting(&self) -> usize {
+        self.waiters.count.load(Ordering::Relaxed) as usize
+    }
+
+    /// Wakes the first waiter, if there is one: a pick has ended.
+    #[inline(always)]
+    pub(crate) fn make_room_known(&self) {
+        if self.waiters.count.load(Ordering::SeqCst) != 0 {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        let first = {
+            let mut queue = self.waiters.queue.lock();
+            let first = queue.pop_front();
+            self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+            first
+        };
+        if let Some((_, wake)) = first {
+            // A host's callback that panics has no state of ours in its hands.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wake));
+        }
+    }
+
+    /// Wakes everybody: limits have changed.
+    pub(crate) fn wake_all(&self) {
+        while self.waiters.count.load(Ordering::SeqCst) != 0 {
+            self.wake_one();
+        }
+    }
+}
+
+/// Whether waiting may help.
+pub(crate) fn is_temporary(none: &NoNode) -> bool {
+    matches!(none.reason, NoNodeReason::Saturated | NoNodeReason::RateLimited)
+}
