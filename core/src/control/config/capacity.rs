@@ -9,7 +9,9 @@ use crate::vocabulary::error::ConfigError;
 pub struct AdaptiveLimitConfig {
     /// Picks in flight to begin with, `min ..= max`.
     pub initial: u32,
+    /// What the limit never falls below, 1 ..= 1 000 000.
     pub min: u32,
+    /// What it never rises above, `min` ..= 1 000 000.
     pub max: u32,
     /// How much of a new estimate is taken at once, 0.01 ..= 1.0.
     pub smoothing: f64,
@@ -22,12 +24,13 @@ pub struct AdaptiveLimitConfig {
 pub struct QuotaLimit {
     /// What requests and nodes call it by, 1 to 63 bytes.
     pub dimension: String,
-    /// Units in the window for each node that has no limit of its own, at least 1.
+    /// Units in the window for each node that has no limit of its own, 1 ..= 2⁵³.
     pub limit: u64,
+    /// How long a unit counts, `buckets` ..= 366 days.
     pub window_ms: u64,
     /// Parts that the window rolls by, 1 ..= 16.
     pub buckets: u32,
-    /// What a request costs that says nothing.
+    /// What a request costs that says nothing, 0 ..= `limit`.
     pub default_cost: u64,
 }
 
@@ -36,22 +39,24 @@ pub struct QuotaLimit {
 pub struct RetryConfig {
     /// Attempts of a request, the first included, 1 ..= 16.
     pub max_attempts: u32,
-    /// What the longest random delay before the second attempt is; doubled for each further one.
+    /// The longest random delay before the second attempt, doubled for each further one, 0 ..= 86 400 000.
     pub base_delay_ms: u64,
+    /// What that doubles up to, `base_delay_ms` ..= 86 400 000.
     pub max_delay_ms: u64,
     /// Retries that are allowed for each request, 0.0 ..= 1.0.
     pub budget_share: f64,
-    /// Retries that are always allowed.
+    /// Retries that are always allowed, 0 ..= 1 000 000.
     pub budget_min_per_s: u32,
-    /// Over how long requests and retries are counted.
+    /// Over how long requests and retries are counted, 100 ..= 86 400 000.
     pub budget_window_ms: u64,
 }
 
 /// What is measured of latencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatsConfig {
+    /// Whose latencies are kept.
     pub latency: LatencyStats,
-    /// Over how long a percentile is taken.
+    /// Over how long a percentile is taken, 1 000 ..= 86 400 000.
     pub window_ms: u64,
 }
 

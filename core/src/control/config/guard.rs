@@ -13,11 +13,11 @@ pub struct BreakerConfig {
     pub consecutive_failures: u32,
     /// The share of failures in `health.window_ms` that opens it, 0.01 ..= 1.0.
     pub failure_rate: f64,
-    /// Outcomes in the window below which its rate says nothing, at least 1.
+    /// Outcomes in the window below which its rate says nothing, 1 ..= 1 000 000.
     pub min_requests: u32,
-    /// How long it stays open the first time.
+    /// How long it stays open the first time, 1 ..= 86 400 000.
     pub open_ms: u64,
-    /// What that doubles up to.
+    /// What that doubles up to, `open_ms` ..= 86 400 000.
     pub max_open_ms: u64,
     /// Successful probes that close it, 1 ..= 255.
     pub half_open_successes: u32,
@@ -26,20 +26,21 @@ pub struct BreakerConfig {
 /// When a node that does worse than the others is ejected.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OutlierConfig {
+    /// How often nodes are compared, 1 ..= 86 400 000.
     pub sweep_interval_ms: u64,
     /// A node whose success rate is so many standard deviations below the mean is ejected, 0.1 ..= 10.
     pub stdev_factor: f64,
-    /// Nodes with enough requests that the mean needs, at least 2.
+    /// Nodes with enough requests that the mean needs, 2 ..= 65 535.
     pub min_hosts: u32,
-    /// Requests of a node that its success rate needs, at least 1.
+    /// Requests of a node that its success rate needs, 1 ..= 1 000 000.
     pub min_requests: u32,
     /// A node with this share of failures is ejected, whatever the others do, 0.01 ..= 1.0.
     pub failure_rate: f64,
-    /// Requests of a node that its share of failures needs, at least 1.
+    /// Requests of a node that its share of failures needs, 1 ..= 1 000 000.
     pub failure_min_requests: u32,
-    /// How long the first ejection lasts.
+    /// How long the first ejection lasts, 1 ..= 86 400 000.
     pub ejection_ms: u64,
-    /// What that doubles up to.
+    /// What that grows to, `ejection_ms` ..= 86 400 000.
     pub max_ejection_ms: u64,
     /// The most nodes that are ejected at one time, as a share, 0.0 ..= 1.0; one always may be.
     pub max_ejected: f64,
@@ -51,7 +52,7 @@ pub struct PanicConfig {
     pub mode: PanicMode,
     /// The share of available nodes below which the pool panics, 0.0 ..= 1.0.
     pub threshold: f64,
-    /// With fewer nodes than this, the pool panics only when none is available.
+    /// With fewer nodes than this, the pool panics only when none is available, 1 ..= 65 535.
     pub min_nodes: u32,
 }
 

@@ -17,13 +17,13 @@ pub struct HealthConfig {
     pub window_ms: u64,
     /// A node whose share of successes is below it is unhealthy, 0.0 (off) ..= 1.0.
     pub min_success_rate: f64,
-    /// Outcomes in the window below which its rate says nothing, at least 1.
+    /// Outcomes in the window below which its rate says nothing, 1 ..= 1 000 000.
     pub min_requests: u32,
-    /// How long an unhealthy node is left alone before its first probe.
+    /// How long an unhealthy node is left alone before its first probe, 1 ..= 86 400 000.
     pub probe_interval_ms: u64,
-    /// What the interval doubles up to while probes fail.
+    /// What the interval doubles up to while probes fail, `probe_interval_ms` ..= 86 400 000.
     pub max_probe_interval_ms: u64,
-    /// After how long a probe that nobody finished may be taken anew.
+    /// After how long a probe that nobody finished may be taken anew, 1 ..= 86 400 000.
     pub probe_timeout_ms: u64,
     /// Whether requests serve as probes. Otherwise only checks and reports bring a node back.
     pub live_probes: bool,
@@ -32,16 +32,17 @@ pub struct HealthConfig {
 /// Which active checks are due. The engine says when; the host does the I/O and reports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChecksConfig {
+    /// From one check of a node to the next, 1 ..= 86 400 000.
     pub interval_ms: u64,
     /// By which share of itself an interval may be shorter or longer, 0.0 ..= 1.0.
     pub jitter: f64,
-    /// After how long a check that nobody reported counts as failed.
+    /// After how long a check that nobody reported counts as failed, 1 ..= 86 400 000.
     pub timeout_ms: u64,
     /// Consecutive failed checks that make a node unhealthy, 1 ..= 255.
     pub failure_threshold: u32,
     /// Consecutive passed checks that make it healthy, 1 ..= 255.
     pub success_threshold: u32,
-    /// How long failed checks of a new node don't count.
+    /// How long failed checks of a new node don't count, 0 ..= 86 400 000.
     pub grace_ms: u64,
 }
 

@@ -45,17 +45,18 @@ pub struct PoolConfig {
     pub node_lines: Vec<usize>,
     /// Makes all decisions repeatable.
     pub seed: Option<u64>,
-    /// After how long a pick that nobody finished is given up; 0 = never.
+    /// After how long a pick that nobody finished is given up, up to a year; 0 = never.
     pub lease_timeout_ms: u64,
-    /// Picks in flight of all nodes together; 0 = unlimited.
+    /// Picks in flight of all nodes together, up to 2³² − 1; 0 = unlimited.
     pub max_in_flight: u64,
-    /// How long a pick may wait for room.
+    /// How long a pick may wait for room, 0 ..= 86 400 000.
     pub acquire_timeout_ms: u64,
     /// Picks that may wait at one time, 0 ..= 65 536.
     pub acquire_queue: u32,
-    /// After how long a draining node lets go of sticky traffic, too.
+    /// After how long a draining node lets go of sticky traffic, too, 0 ..= 86 400 000.
     pub drain_timeout_ms: u64,
     pub health: HealthConfig,
+    /// `None`, here and below: off.
     pub checks: Option<ChecksConfig>,
     pub breaker: Option<BreakerConfig>,
     pub outlier: Option<OutlierConfig>,

@@ -16,22 +16,23 @@ pub struct TiersConfig {
     pub overprovisioning: f64,
     /// Tiers that one request may try, 1 ..= 8.
     pub max_attempts: u32,
-    /// How long a better tier must have been healthy before traffic returns.
+    /// How long a better tier must have been healthy before traffic returns, 0 ..= 86 400 000.
     pub failback_ms: u64,
 }
 
 /// That nodes of the caller's zone come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZonesConfig {
-    /// The caller's zone where a request names none; empty: unknown.
+    /// The caller's zone where a request names none, up to 63 bytes; empty: unknown.
     pub zone: String,
-    /// Nodes that the caller's zone must have available to be preferred, at least 1.
+    /// Nodes that the caller's zone must have available to be preferred, 1 ..= 65 535.
     pub min_nodes: u32,
 }
 
 /// How a node that has just come gets its share: weight · max(min_weight, (t / duration)^(1 / aggression)).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SlowStartConfig {
+    /// After how long a node has its full weight, 1 ..= 86 400 000.
     pub duration_ms: u64,
     /// 0.1 ..= 10; 1.0 is linear, above rises sooner.
     pub aggression: f64,
@@ -42,7 +43,7 @@ pub struct SlowStartConfig {
 /// A share of the traffic for the nodes with some labels.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SplitConfig {
-    /// All of which a node must have.
+    /// All of which a node must have; at least one.
     pub labels: BTreeMap<String, String>,
     /// Of all traffic, 0.0 ..= 1.0.
     pub share: f64,
@@ -53,12 +54,13 @@ pub struct SplitConfig {
 pub struct AffinityConfig {
     /// Keys that are remembered, 16 ..= 16 777 216; the least recently used is forgotten.
     pub entries: u32,
-    /// After how long without a request a key is forgotten.
+    /// After how long without a request a key is forgotten, 1 ..= a year.
     pub ttl_ms: u64,
+    /// When keys move to nodes that were added.
     pub rebalance: Rebalance,
     /// The most entries that move in a step of `gradual`, as a share, 0.01 ..= 1.0.
     pub rebalance_step: f64,
-    /// Over how long `gradual` moves them.
+    /// Over how long `gradual` moves them, 1 ..= 86 400 000.
     pub rebalance_ms: u64,
 }
 

@@ -72,12 +72,17 @@ pub enum StrategyKind {
     },
     Adaptive,
     Fastest {
+        /// Latencies within one class count as equal, 1 ..= 86 400 000.
         class_ms: u64,
     },
     ReportedLoad {
+        /// How long a node must have reported before its reports count, 0 ..= 86 400 000.
         blackout_ms: u64,
+        /// How long a report counts, 1 ..= 86 400 000.
         expiry_ms: u64,
+        /// How often weights are computed anew, 1 ..= 86 400 000.
         update_ms: u64,
+        /// How much a share of errors counts as utilisation, 0.0 ..= 100.
         error_penalty: f64,
     },
     /// A strategy of the user's own, set by code.
