@@ -15,7 +15,7 @@ pub struct Limits {
     pub max_label_bytes: u32,
     /// Entries of the largest Maglev table: the `table_size` of any later strategy is at most this.
     pub max_table_size: u32,
-    /// Groups of nodes (tiers, splits) that a decision may be confined to, 1 ..= 64.
+    /// Tiers, and with zones the zones in each tier, that have tables of their own, 1 ..= 64.
     pub max_groups: u32,
 }
 

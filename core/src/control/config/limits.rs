@@ -29,8 +29,8 @@ impl Section for Limits {
         ),
         int!(
             max_groups: u32, 1, Self::GROUPS_MAX, "groups",
-            "Groups of nodes that decisions are confined to, such as tiers and the nodes of splits. \
-             Larger: room for more of them, for the memory of a plan each."
+            "Tiers, and with `zones` the zones in each tier, that have tables of their own. \
+             Larger: room for more of them, for the memory of the tables of a plan each."
         ),
     ];
 }
