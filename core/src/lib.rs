@@ -38,12 +38,13 @@ pub use control::config;
 pub use control::metrics::{openmetrics, prometheus};
 pub use control::policy::IntoChain;
 pub use control::stats;
-pub use control::{Maintained, NodeStatus};
+pub use control::{CheckDue, Maintained, NodeStatus};
 pub use policies::health::{ConsecutiveFailurePolicy, HealthPolicy, HealthTracker, NodeHealth};
 pub use policies::quota::{QuotaConfig, QuotaDimension, QuotaTracker};
 pub use policies::{health, quota};
 pub use pool::{
-    Candidate, Event, EventKind, Lease, ObserverId, Pick, Pool, PoolBuilder, PoolNode, Request, Ticket, WaitId,
+    AttemptPlan, CallError, CallOptions, Candidate, Event, EventKind, Failed, GiveUp, Lease, ObserverId, Pick,
+    PlannedAttempt, Pool, PoolBuilder, PoolNode, Request, Retry, RetryAsk, Ticket, WaitId,
 };
 pub use state::{InMemoryStore, StateStore};
 pub use strategy::Strategy;

@@ -214,6 +214,13 @@ impl Pool {
         }
     }
 
+    /// Picks that ever ended.
+    pub(crate) fn ended_in_all(&self) -> u64 {
+        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
+        let ended = (0..used.min(self.memory.nodes_max())).map(|index| u64::from(self.memory.finished(index)));
+        self.ended_by_gone().all + ended.sum::<u64>()
+    }
+
     fn ended_by_gone(&self) -> Ended {
         let words = self.memory.pool_words(pool_word::TALLY + tally::GONE, pool_word::TALLY + tally::GONE_END);
         let word = |at: usize| words.get(at).map_or(0, |w| w.load(Ordering::Relaxed));

@@ -33,6 +33,7 @@ impl Pool {
         self.sweep_outliers(now_ns);
         self.renew_situation(Some(now_ns));
         self.rebalance_step(now_ns);
+        self.rotate_budget(now_ns);
         let _building = self.enter();
         self.renew_latencies(now_ns);
         let rebuilt = self.renew_reported_weights(now_ns) | self.rebuild_if_unfit();
@@ -190,7 +191,7 @@ impl Pool {
 
     fn rebuild_if_unfit(&self) -> bool {
         let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         let stale = plan.word(plan_word::FITNESS) != fitness;
         if stale {
             self.publish(&self.members(), &self.steps());

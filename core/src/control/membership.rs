@@ -113,7 +113,7 @@ impl Pool {
         validate_nodes(&specs, &[], &self.memory.layout.limits)?;
         let building = self.enter();
         let mut members = self.members();
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         if let Some(spec) = specs.iter().find(|s| self.find(plan, &s.id).is_some()) {
             return Err(StateError::DuplicateNode(spec.id.clone()).into());
         }
@@ -236,7 +236,7 @@ impl Pool {
         self.after_fork_if_any();
         loop {
             let generation = self.generation().current();
-            let found = self.find(self.plan(generation), id).map(|index| self.reference(index));
+            let found = self.find(self.plan_at(generation), id).map(|index| self.reference(index));
             if self.generation().is_still(generation) {
                 return found;
             }
@@ -275,21 +275,27 @@ impl Pool {
         )
     }
 
+    /// The member of an id, whoever builds meanwhile.
+    pub(crate) fn known_now(&self, id: &str) -> Result<usize, Error> {
+        let found = self.node(id).map(|node| node.index as usize);
+        found.ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()).into())
+    }
+
     pub(crate) fn known(&self, id: &str) -> Result<usize, Error> {
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         self.find(plan, id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()).into())
     }
 
     /// Indices of all members in declared order. For the holder of the build lease.
     pub(crate) fn members(&self) -> Vec<usize> {
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         let members = plan.members();
         (0..plan.lead().members().min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).collect()
     }
 
     /// The policy in force.
     pub(crate) fn steps(&self) -> Vec<Step> {
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         (0..plan.lead().steps().min(STEPS_MAX)).filter_map(|i| plan.step(i)).collect()
     }
 

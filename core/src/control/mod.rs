@@ -1,5 +1,6 @@
 //! Above the pool: configuration, membership, policy, maintenance, and what there is to see.
 
+mod checks;
 pub mod config;
 mod figures;
 pub(crate) mod groups;
@@ -14,5 +15,6 @@ mod reported;
 pub(crate) mod settings;
 pub mod stats;
 
+pub use checks::CheckDue;
 pub use maintain::Maintained;
 pub use nodes::NodeStatus;

@@ -46,7 +46,7 @@ impl Pool {
 
     /// How many members there are.
     pub fn len(&self) -> usize {
-        self.plan(self.generation().current()).lead().members()
+        self.plan_at(self.generation().current()).lead().members()
     }
 
     pub fn is_empty(&self) -> bool {

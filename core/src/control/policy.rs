@@ -66,7 +66,7 @@ impl Pool {
 
     /// The name of the strategy in charge: the first of the chain.
     pub fn strategy(&self) -> &'static str {
-        self.plan(self.generation().current()).lead().rule().map_or("p2c", name)
+        self.plan_at(self.generation().current()).lead().rule().map_or("p2c", name)
     }
 
     pub(crate) fn steps_of(&self, chain: &[StrategyConfig]) -> Result<Vec<Step>, Error> {

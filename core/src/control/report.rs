@@ -15,8 +15,7 @@ impl Pool {
     /// [`StateError::UnknownNode`](crate::StateError::UnknownNode).
     pub fn report<'r>(&self, id: &str, report: impl Into<Report<'r>>) -> Result<bool, Error> {
         self.after_fork_if_any();
-        let index = self.node(id).map(|n| n.index as usize);
-        let index = index.map_or_else(|| self.known(id), Ok)?;
+        let index = self.known_now(id)?;
         let state = self.memory.node(index).state();
         let report = report.into();
         self.count_report(index, &report);

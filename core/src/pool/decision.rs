@@ -55,8 +55,13 @@ pub(crate) struct Dry {
 impl<'a> Decision<'a> {
     #[inline(always)]
     pub(crate) fn new(pool: &'a Pool, request: &'a Request<'a>, lead: Lead, generation: u64, local: &'a Local) -> Self {
-        let (memory, plan) = (&*pool.memory, pool.plan(generation));
+        let (memory, plan) = (&*pool.memory, pool.plan_at(generation));
         Self { pool, memory, nodes: memory.nodes(), request, plan, lead, generation, local, group: 0, dry: None }
+    }
+
+    /// The same decision, which advances nothing.
+    pub(crate) fn dry(self, dry: &'a Dry) -> Self {
+        Self { dry: Some(dry), ..self }
     }
 
     /// The same decision among the members of a group.

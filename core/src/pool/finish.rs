@@ -56,7 +56,7 @@ impl Pool {
     /// Whether a pick's latency is a sample for some rule. A time may also be there for the lease's sake alone.
     #[inline(always)]
     fn keeps_latency(&self, leased: Leased) -> bool {
-        leased.started_ns != 0 && self.plan(self.generation().current()).lead().keeps_latency()
+        leased.started_ns != 0 && self.plan_at(self.generation().current()).lead().keeps_latency()
     }
 
     #[inline(never)]
@@ -188,7 +188,7 @@ impl Pool {
 
     /// The time constant of the chain's first rule that has one.
     pub(crate) fn decay_ns(&self) -> f64 {
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         (0..STEPS_MAX)
             .map_while(|i| plan.step(i))
             .find(|s| matches!(s.rule, Rule::PeakEwma | Rule::P2cPeakEwma))

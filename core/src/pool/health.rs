@@ -10,7 +10,7 @@ use super::observe::{Event, EventKind};
 use crate::policies::breaker;
 use crate::policies::health::{Counts, HealthPolicy, NodeHealth, Thresholds, after_failure, after_success};
 use crate::policies::hold::{hold_ns, next_strikes, one_more};
-use crate::policies::rate::{BUCKETS, RateWindow};
+use crate::policies::rate::{BUCKETS, RateWindow, falls_short};
 use crate::state::guard::Count;
 use crate::state::layout::{attention, pool_word};
 use crate::state::node::State;
@@ -111,13 +111,10 @@ impl Pool {
         new
     }
 
-    /// Whether so many failures among so many samples are too many.
-    fn is_too_low(&self, (samples, failures): (u32, u32)) -> bool {
+    /// Whether too few of the samples of a window succeeded.
+    fn is_too_low(&self, window: (u32, u32)) -> bool {
         let live = self.live();
-        let rate = live.min_success_rate();
-        rate > 0.0
-            && u64::from(samples) >= live.min_requests().max(1)
-            && f64::from(samples - failures.min(samples)) < rate * f64::from(samples)
+        falls_short(window, live.min_success_rate(), u32::try_from(live.min_requests()).unwrap_or(u32::MAX))
     }
 
     fn breaker_rule(&self) -> breaker::Settings {

@@ -16,6 +16,7 @@ mod pick;
 mod probe;
 pub(crate) mod quotas;
 mod request;
+mod retry;
 pub(crate) mod sessions;
 pub(crate) mod tiers;
 mod wait;
@@ -30,6 +31,7 @@ pub use observe::{Event, EventKind, ObserverId};
 pub use own_strategy::PoolNode;
 pub use pick::{Lease, Pick};
 pub use request::Request;
+pub use retry::{AttemptPlan, CallError, CallOptions, Failed, GiveUp, PlannedAttempt, Retry, RetryAsk};
 pub use wait::WaitId;
 
 pub use crate::state::lease::Ticket;
@@ -134,14 +136,14 @@ impl Pool {
     }
 
     #[inline(always)]
-    pub(crate) fn plan(&self, generation: u64) -> PlanView<'_> {
+    pub(crate) fn plan_at(&self, generation: u64) -> PlanView<'_> {
         PlanView(self.memory.plan(generation))
     }
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lead = self.plan(self.generation().current()).lead();
+        let lead = self.plan_at(self.generation().current()).lead();
         f.debug_struct("Pool").field("nodes", &lead.members()).field("fit", &lead.fit()).finish_non_exhaustive()
     }
 }

@@ -86,7 +86,7 @@ impl Pool {
         }
         let near = |local: &Local| {
             let generation = self.generation().current();
-            let lead = self.plan(generation).lead();
+            let lead = self.plan_at(generation).lead();
             if request.is_plain() && lead.is_bare() && self.attention() == 0 {
                 self.attempt_plain::<LEASE>(request, lead, generation, local)
             } else {
@@ -117,7 +117,7 @@ impl Pool {
     /// Takes the time where the plan needs it, and looks at the request's conditions.
     #[inline(never)]
     fn attempt_prepared<const LEASE: bool>(&self, request: &Request<'_>, generation: u64, local: &Local) -> Attempt {
-        let lead = self.plan(generation).lead();
+        let lead = self.plan_at(generation).lead();
         if lead.needs_clock() {
             // 0 would be a lease without a time.
             local.now_ns.set(request.now_ns.unwrap_or_else(now_ns).max(1));
@@ -181,7 +181,7 @@ impl Pool {
         local: &Local,
         number: u64,
     ) -> Attempt {
-        let d = Decision::new(self, request, self.plan(generation).lead(), generation, local);
+        let d = Decision::new(self, request, self.plan_at(generation).lead(), generation, local);
         let view = d.candidates(Any);
         let chosen = R::choose(d, number, d.plan.parameter(0), view).or_else(|| d.chain(1, view));
         self.settle::<LEASE>(d, chosen)
@@ -284,7 +284,7 @@ impl Pool {
         if attempt.without_failure() == Attempt::FULL {
             return NoNode { callback_failed: attempt.callback_failed(), ..FULL };
         }
-        self.why(self.plan(self.generation().current()), request, attempt.callback_failed())
+        self.why(self.plan_at(self.generation().current()), request, attempt.callback_failed())
     }
 
     /// Counts a pick in flight; the node's state, if the plan still holds. Counted first, then looked: see

@@ -31,8 +31,8 @@ impl Pool {
         }
         let live = self.live();
         let (mut next, mut taken) = (u64::MAX, None);
-        let members = self.plan(d.generation).members();
-        for at in 0..self.plan(d.generation).lead().members().min(self.memory.nodes_max()) {
+        let members = self.plan_at(d.generation).members();
+        for at in 0..self.plan_at(d.generation).lead().members().min(self.memory.nodes_max()) {
             let index = usize::from(members.get(at));
             let state = self.memory.node(index).state();
             if !state.is_down() || !state.is_member() {

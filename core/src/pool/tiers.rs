@@ -12,7 +12,7 @@ use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
 use crate::policies::zones::{even_load_share, local_share};
 use crate::state::layout::{attention, plan_word, pool_word};
 use crate::sync::Ordering;
-use crate::vocabulary::error::{Error, StateError};
+use crate::vocabulary::error::Error;
 use crate::vocabulary::fork;
 use crate::vocabulary::rng::mix;
 use crate::vocabulary::time::now_ns;
@@ -96,10 +96,9 @@ impl Pool {
     /// Sends new picks to the tier of a node, as if those above it were down, until [`reset_failover`](Self::reset_failover).
     ///
     /// # Errors
-    /// [`StateError::UnknownNode`].
+    /// [`StateError::UnknownNode`](crate::StateError::UnknownNode).
     pub fn failover(&self, id: &str) -> Result<(), Error> {
-        let index = self.node(id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()))?.index;
-        let tier = self.memory.node(index as usize).tier();
+        let tier = self.memory.node(self.known_now(id)?).tier();
         self.memory.pool(pool_word::FORCED_TIER).store(u64::from(tier) + 1, Ordering::SeqCst);
         self.renew_situation(None);
         Ok(())
@@ -137,7 +136,7 @@ impl Pool {
 
     fn work_out_situation(&self, now: Option<u64>) -> Option<Event> {
         let live = self.live();
-        let plan = self.plan(self.generation().current());
+        let plan = self.plan_at(self.generation().current());
         let has_tiers = plan.word(plan_word::GROUPS) != 0;
         if !live.panic_spread() && !has_tiers {
             self.memory.pool(pool_word::ATTENTION).fetch_and(!attention::PANIC, Ordering::AcqRel);
