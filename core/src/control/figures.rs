@@ -1,8 +1,7 @@
 //! A pool in figures: what its words have counted, for stats and metrics.
 
 use super::metrics;
-use super::stats::{LatencyBucket, LatencyHistogram, LatencyStats, NodeStats, PoolStats, QuotaStats};
-use crate::policies::histogram::cumulative::BOUNDS_NS;
+use super::stats::{LatencyHistogram, LatencyStats, NodeStats, PoolStats, QuotaStats};
 use crate::policies::latency;
 use crate::pool::Pool;
 use crate::state::guard::Count;
@@ -88,7 +87,6 @@ impl Pool {
         let tally = |what: usize| self.memory.pool(pool_word::TALLY + what).load(Ordering::Relaxed);
         let tiers = self.tier_state();
         let live = self.live();
-        let cumulative = self.cumulative();
         PoolStats {
             name: self.name().to_owned(),
             strategy: self.strategy().to_owned(),
@@ -122,15 +120,7 @@ impl Pool {
             probe_timeouts: tally(tally::PROBE_TIMEOUTS),
             affinity_entries: self.sessions_at(now_ns) as u64,
             latency: self.latencies_of_pool(now_ns).map(|counts| LatencyStats::of(&counts)),
-            latency_histogram: live.pool_latencies().then(|| LatencyHistogram {
-                buckets: BOUNDS_NS
-                    .into_iter()
-                    .zip(cumulative.up_to_bounds())
-                    .map(|(bound, count)| LatencyBucket { le_ms: bound as f64 / NANOS_PER_MS as f64, count })
-                    .collect(),
-                count: cumulative.up_to_bounds().last().copied().unwrap_or(0) + cumulative.above_bounds(),
-                sum_ms: cumulative.sum_us() as f64 / 1000.0,
-            }),
+            latency_histogram: live.pool_latencies().then(|| LatencyHistogram::of(self.cumulative())),
         }
     }
 

@@ -37,7 +37,8 @@ impl Pool {
         let _building = self.enter();
         self.renew_latencies(now_ns);
         let rebuilt = self.renew_reported_weights(now_ns) | self.rebuild_if_unfit();
-        let next_due_ns = now_ns.saturating_add(PERIOD_NS);
+        let failback = self.tier_state().next_due(self.live().failback_ns()).filter(|&due| due > now_ns);
+        let next_due_ns = now_ns.saturating_add(PERIOD_NS).min(failback.unwrap_or(u64::MAX));
         self.memory.pool(pool_word::NEXT_DUE).store(next_due_ns, Ordering::Relaxed);
         Maintained { next_due_ns, leases_expired, rebuilt }
     }

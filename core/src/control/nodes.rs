@@ -3,6 +3,7 @@
 use crate::policies::latency;
 use crate::pool::Pool;
 use crate::sync::Ordering;
+use crate::vocabulary::breaker::BreakerState;
 use crate::vocabulary::node::NodeRef;
 use crate::vocabulary::status::HealthStatus;
 use crate::vocabulary::time::now_ns;
@@ -18,6 +19,25 @@ pub struct NodeStatus {
     /// In key order.
     pub labels: Vec<(String, String)>,
     pub health: HealthStatus,
+    /// 0: primary.
+    pub tier: u8,
+    /// Empty: none.
+    pub zone: String,
+    /// The node's own limit; 0: unlimited.
+    pub max_in_flight: u32,
+    pub breaker: BreakerState,
+    /// Ejected as an outlier.
+    pub ejected: bool,
+    /// Until when it takes nothing but probes, on the monotonic clock; `None` while it is not down.
+    pub hold_until_ns: Option<u64>,
+    /// The share of its weight that slow start allows, 0.0 ..= 1.0; 1.0 when warm.
+    pub warming: f64,
+    /// Whether an ordinary pick may choose it.
+    pub available: bool,
+    /// Over the health window, 0.0 ..= 1.0; `None` without requests in it.
+    pub success_rate: Option<f64>,
+    /// Draining is done: nothing is in flight, or its time is over.
+    pub drained: bool,
     pub draining: bool,
     /// Unfinished picks, in all processes.
     pub in_flight: u64,
@@ -41,7 +61,7 @@ impl Pool {
     pub fn nodes_at(&self, now_ns: u64) -> Vec<NodeStatus> {
         self.maintain_if_due(now_ns);
         let _building = self.enter();
-        self.members().into_iter().map(|index| self.status(index)).collect()
+        self.members().into_iter().map(|index| self.status(index, now_ns)).collect()
     }
 
     /// How many members there are.
@@ -53,9 +73,10 @@ impl Pool {
         self.len() == 0
     }
 
-    fn status(&self, index: usize) -> NodeStatus {
+    pub(crate) fn status(&self, index: usize, now_ns: u64) -> NodeStatus {
         let (node, record) = (self.memory.node(index), self.memory.record(index));
         let state = node.state();
+        let (samples, failures) = self.window(index, now_ns);
         NodeStatus {
             id: record.id().as_str().to_owned(),
             name: record.name().as_str().to_owned(),
@@ -63,6 +84,16 @@ impl Pool {
             weight: node.weight(),
             labels: record.labels(),
             health: state.health(),
+            tier: node.tier(),
+            zone: record.zone().as_str().to_owned(),
+            max_in_flight: node.max_in_flight(),
+            breaker: self.breaker_of(index, now_ns),
+            ejected: state.is_ejected(),
+            hold_until_ns: state.is_down().then(|| self.memory.guard(index).hold().load(Ordering::Acquire)),
+            warming: self.warmth(index, now_ns),
+            available: state.fit(crate::pool::AVAILABLE_MASK),
+            success_rate: (samples > 0).then(|| f64::from(samples - failures) / f64::from(samples)),
+            drained: self.is_drained(index, now_ns),
             draining: state.is_draining(),
             in_flight: self.memory.in_flight(index),
             latency_ns: latency::average(node.latency().load(Ordering::Relaxed)),

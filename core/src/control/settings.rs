@@ -77,12 +77,12 @@ fn ns(ms: u64) -> u64 {
 
 fn values(c: &PoolConfig, watched: bool) -> Values {
     let health = &c.health;
-    let checks = c.checks.clone().unwrap_or_default();
-    let breaker = c.breaker.clone().unwrap_or_default();
-    let outlier = c.outlier.clone().unwrap_or_default();
+    let checks = c.checks.unwrap_or_default();
+    let breaker = c.breaker.unwrap_or_default();
+    let outlier = c.outlier.unwrap_or_default();
     let zones = c.zones.clone().unwrap_or_default();
-    let affinity = c.affinity.clone().unwrap_or_default();
-    let adaptive = c.adaptive_limit.clone().unwrap_or_default();
+    let affinity = c.affinity.unwrap_or_default();
+    let adaptive = c.adaptive_limit.unwrap_or_default();
     let reported = c.strategy.iter().find_map(|s| match s.kind {
         StrategyKind::ReportedLoad { blackout_ms, expiry_ms, update_ms, error_penalty } => {
             Some((blackout_ms, expiry_ms, update_ms, error_penalty))

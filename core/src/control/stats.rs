@@ -249,7 +249,6 @@ impl NodeStats {
 }
 
 impl LatencyStats {
-    #[allow(dead_code)]
     pub(crate) fn of<const MERGED: usize>(counts: &Counts<MERGED>) -> Self {
         let ms = |ns: Option<f64>| ns.map_or(0.0, |ns| ns / NANOS_PER_MS as f64);
         Self {
@@ -273,7 +272,6 @@ impl LatencyStats {
 }
 
 impl LatencyHistogram {
-    #[allow(dead_code)]
     pub(crate) fn of(cumulative: Cumulative<'_>) -> Self {
         let counts = cumulative.up_to_bounds();
         let le_ms = BOUNDS_NS.map(|ns| ns as f64 / NANOS_PER_MS as f64);

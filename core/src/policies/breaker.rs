@@ -8,7 +8,6 @@
 //!
 //! How long it stays open is told by `hold`, and that one probe at a time passes is the matter of its lease. Counts
 //! catch a node that is gone, shares one that fails now and then. Source: M. Nygard, "Release It!", 2007.
-#![allow(dead_code)]
 
 /// The breaker's part of a pool's configuration. Counts of 0 are taken as 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

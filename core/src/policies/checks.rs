@@ -16,7 +16,6 @@
 //! Source: rise and fall of health checks as in HAProxy, as documented.
 //!
 //! Cost: one load while nothing is due; a compare-and-swap a lease, a store and a compare-and-swap a report.
-#![allow(dead_code)]
 
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::time::{NANOS_PER_MS, NANOS_PER_SEC};

@@ -15,7 +15,6 @@
 //!
 //! The word: the limit as f32 (upper half), the long average in nanoseconds as f32 (lower half), 0 before the first
 //! sample. Cost: one root and two divisions a sample; reading is a conversion.
-#![allow(dead_code)]
 
 /// Samples that the long average remembers.
 const LONG_SAMPLES: f64 = 600.0;
@@ -64,6 +63,7 @@ pub(crate) fn limit(word: u64, settings: &Settings) -> u32 {
 }
 
 /// What requests took over a long time, in nanoseconds; `None` before the first sample.
+#[cfg(test)]
 pub(crate) fn long_average_ns(word: u64) -> Option<f64> {
     read_long(word)
 }

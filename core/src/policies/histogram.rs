@@ -16,7 +16,6 @@
 //! over 60 s, 49 thousand over a day.
 //!
 //! Sources: C. Masson, J. Rim, H. Lee, "DDSketch", VLDB 2019, for buckets of equal ratio; the windows are our own.
-#![allow(dead_code)]
 
 pub(crate) mod cumulative;
 pub(crate) mod scale;

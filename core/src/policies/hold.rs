@@ -12,7 +12,6 @@
 //! Half of a hold is certain, so that a node gets its rest; half is drawn, so that nodes that fell together are not
 //! probed together. One count of strikes serves health, breaker and outlier ejection.
 //! Source: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog 2015.
-#![allow(dead_code)]
 
 /// Beyond it nothing gets longer: 2⁶³ ns are 292 years.
 pub(crate) const STRIKES_MAX: u32 = 63;

@@ -12,7 +12,6 @@
 //! brought it down would hide those of others. σ is that of the measured themselves, not of a population behind them.
 //! A sweep looks at all nodes once; it is no part of a pick. Source: the rule of Envoy's outlier detection by success
 //! rate and by failure percentage, as documented.
-#![allow(dead_code)]
 
 /// The part of a pool's configuration. Counts of 0 are taken as 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -22,7 +22,6 @@
 //! more than that counts less. A clock that goes back stands still here until it is where it was.
 //!
 //! Cost: `rotate` with nothing to do, one load and one division; `over`, two loads and one division. Counting is free.
-#![allow(dead_code)]
 
 use crate::sync::{AtomicU64, Ordering};
 

@@ -14,7 +14,6 @@
 //!
 //! How many retries a pool allows is told by its [`Budget`](budget::Budget). Source of the jitter: M. Brooker, "Exponential Backoff and
 //! Jitter", AWS Architecture Blog 2015.
-#![allow(dead_code)]
 
 pub(crate) mod budget;
 

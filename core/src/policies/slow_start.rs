@@ -11,7 +11,6 @@
 //! hashing, whose winners would otherwise lose it. Source of the curve: Envoy's slow start mode, as documented.
 //!
 //! Cost: without aggression one division a node, else one power; two mixes a coin.
-#![allow(dead_code)]
 
 use crate::vocabulary::rng::mix;
 

@@ -16,7 +16,6 @@
 //! Source: the rule of Envoy's priority levels with overprovisioning, as documented.
 //!
 //! Cost of a decision: one load for four tiers, two for eight.
-#![allow(dead_code)]
 
 /// Tiers of a pool.
 pub(crate) const TIERS: usize = 8;
@@ -43,6 +42,7 @@ pub(crate) struct Shares([u16; TIERS]);
 
 impl Shares {
     /// The shares while every tier takes all that it can. `forced`: the tiers above it count as down.
+    #[cfg(test)]
     pub(crate) fn new(takes: &Takes, forced: Option<usize>) -> Self {
         Self::settled(takes, &takes.map(|takes| takes.unwrap_or(0)), forced)
     }

@@ -10,7 +10,6 @@
 //! that are short give away is just the room of the others. A pool does not see other callers, so unless it is told,
 //! their load is taken as spread evenly over the zones that have nodes.
 //! Source: the rule of Envoy's zone aware routing, as documented.
-#![allow(dead_code)]
 
 /// The load of one zone's callers, while nobody says more: 1/zones, for 0 zones as for 1.
 pub(crate) fn even_load_share(zones: usize) -> f64 {

@@ -173,7 +173,7 @@ impl Pool {
             _ => None,
         });
         let default_points = if limits.max_nodes <= RING_NODES_MANY_POINTS { 512 } else { 104 };
-        let affinity_entries = config.affinity.clone().unwrap_or_default().entries;
+        let affinity_entries = config.affinity.unwrap_or_default().entries;
         let sizes = Sizes {
             ring_points: points.unwrap_or(default_points),
             quota_words: quotas::NODE_WORDS,

@@ -312,8 +312,8 @@ impl Pool {
             limit = limit.min(self.adaptive_limit_of(index));
         }
         if limit != u64::MAX && node.warming_since().load(Ordering::Relaxed) != 0 {
-            // In flight is capped like the weight, but one request must pass for anything to be learned.
-            limit = ((limit as f64 * self.warmth(index, now_ns)).ceil() as u64).max(1);
+            let cap = u32::try_from(limit).unwrap_or(u32::MAX);
+            limit = u64::from(slow_start::capped(cap, self.warmth(index, now_ns)));
         }
         limit
     }

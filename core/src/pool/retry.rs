@@ -17,6 +17,8 @@ use crate::vocabulary::outcome::{Ending, Report};
 use crate::vocabulary::rng::{Draws, mix};
 use crate::vocabulary::time::now_ns;
 
+const _: () = assert!(Budget::WORDS <= pool_word::RETRIES_END - pool_word::RETRIES);
+
 /// What there is to know of an attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAsk {

@@ -202,7 +202,7 @@ impl Pool {
         }
         let owner = |entry: Entry| {
             // The entry's coin falls into the newcomers' share of all weight, or it stays.
-            let mut at = (u128::from(entry.tag << 12) * u128::from(all) >> 64) as u64;
+            let mut at = ((u128::from(entry.tag << 12) * u128::from(all)) >> 64) as u64;
             for (node, weight) in &newcomers {
                 if at < *weight {
                     return Some(*node);

@@ -9,7 +9,7 @@ use crate::control::groups::Group;
 use crate::control::settings::zone_hash;
 use crate::plan::view::PlanView;
 use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
-use crate::policies::zones::{even_load_share, local_share};
+use crate::policies::zones::{even_load_share, local_share, room};
 use crate::state::layout::{attention, plan_word, pool_word};
 use crate::sync::Ordering;
 use crate::vocabulary::error::Error;
@@ -44,7 +44,10 @@ impl Pool {
                     }
                 }
             }
-            let zone = zone.filter(|&zone| whole.is_some_and(|whole| self.stays_local(d, guard, zone, whole, zones)));
+            let zone = match (zone, whole) {
+                (Some(zone), Some(whole)) => self.zone_of(d, guard, zone, whole, zones),
+                _ => None,
+            };
             zone.into_iter().chain(whole)
         };
         let first = self.tier_shares().tier(guard.coin);
@@ -64,17 +67,31 @@ impl Pool {
         turn
     }
 
-    /// Whether a request stays in its zone: always while the zone has its share of the tier's capacity.
-    fn stays_local(&self, d: Decision<'_>, guard: &Guarding<'_>, zone: usize, whole: usize, zones: usize) -> bool {
+    /// The zone that takes a request: its own while that has its share of the tier's capacity; what it spills goes to
+    /// the others by the room that they have. `None`: anywhere in the tier.
+    fn zone_of(&self, d: Decision<'_>, guard: &Guarding<'_>, own: usize, whole: usize, zones: usize) -> Option<usize> {
         let plan = |group: usize| PlanView(self.memory.group(d.generation, group));
-        if plan(zone).lead().fit() < self.live().zone_min_nodes() as usize {
-            return false;
+        if plan(own).lead().fit() < self.live().zone_min_nodes() as usize {
+            return None;
         }
-        let weight = |group: usize| plan(group).word(plan_word::WEIGHT_SUM) as f64;
-        let kept = local_share(weight(zone) / weight(whole).max(1.0), even_load_share(zones));
-        // Another coin than the tiers', of the same throw.
-        let unit = (mix(guard.coin ^ 0x20E) >> 11) as f64 / (1u64 << 53) as f64;
-        unit < kept
+        let all = (plan(whole).word(plan_word::WEIGHT_SUM) as f64).max(1.0);
+        let capacity = |group: usize| plan(group).word(plan_word::WEIGHT_SUM) as f64 / all;
+        let load = even_load_share(zones);
+        // Other coins than the tiers', of the same throw.
+        let unit = |salt: u64| (mix(guard.coin ^ salt) >> 11) as f64 / (1u64 << 53) as f64;
+        if unit(0x20E) < local_share(capacity(own), load) {
+            return Some(own);
+        }
+        // The zones of a tier follow the tier itself.
+        let others = (whole + 1..=whole + zones).filter(|&group| group != own);
+        let rooms = || others.clone().map(|group| (group, room(capacity(group), load)));
+        let mut left = unit(0x5B1) * rooms().map(|(_, room)| room).sum::<f64>();
+        rooms()
+            .find(|(_, room)| {
+                left -= room;
+                left < 0.0
+            })
+            .map(|(group, _)| group)
     }
 
     pub(crate) fn tier_shares(&self) -> Shares {

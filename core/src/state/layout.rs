@@ -24,9 +24,6 @@ pub(crate) mod pool_word {
     pub(crate) const TIER_SHARES_END: usize = 5;
     /// Who works out the shares of the tiers, 0 if nobody.
     pub(crate) const SITUATION_LEASE: usize = 5;
-    /// Since when sessions are to be moved to nodes that joined, and how far that has come; see `pool::sessions`.
-    pub(crate) const REBALANCE_SINCE: usize = 6;
-    pub(crate) const REBALANCE_AT: usize = 7;
     /// Changes of the configuration, counted.
     pub(crate) const CONFIG_VERSION: usize = 8;
     /// When outliers are next looked for, and averages of reports renewed.
@@ -56,7 +53,6 @@ pub(crate) mod pool_word {
     pub(crate) const TIER_STATE_END: usize = 8 * LINE;
     /// What was counted since the pool was made, one word each.
     pub(crate) const TALLY: usize = 8 * LINE;
-    pub(crate) const TALLY_END: usize = 10 * LINE;
     /// The retry budget; see `policies::retry`.
     pub(crate) const RETRIES: usize = 10 * LINE;
     pub(crate) const RETRIES_END: usize = 14 * LINE;

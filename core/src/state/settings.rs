@@ -1,6 +1,7 @@
 //! Settings that may change while a pool is used: a word each, so that every process sees a change with its next look.
 //! Each is meant to be read by itself; two of them may be of different configurations for a moment.
 
+use super::layout::pool_word;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Declares the settings, each a word at the place of its name.
@@ -8,10 +9,10 @@ macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident: $type:ident),* $(,)?) => {
         #[allow(non_camel_case_types)]
         #[derive(Clone, Copy)]
-        enum Place { $($name),* , COUNT }
+        enum Place { $($name),* }
 
         /// How many words there are.
-        pub(crate) const COUNT: usize = Place::COUNT as usize;
+        pub(crate) const COUNT: usize = [$(Place::$name),*].len();
 
         /// Everything, as plain values.
         #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -33,6 +34,8 @@ macro_rules! settings {
         }
     };
 }
+
+const _: () = assert!(COUNT <= pool_word::SETTINGS_END - pool_word::SETTINGS);
 
 /// The settings of a pool.
 #[derive(Clone, Copy)]
@@ -184,11 +187,9 @@ settings! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::layout::pool_word;
 
     #[test]
-    fn there_is_room_for_all_and_they_come_back() {
-        const { assert!(COUNT <= pool_word::SETTINGS_END - pool_word::SETTINGS) }
+    fn settings_come_back() {
         let words: Vec<AtomicU64> = (0..COUNT).map(|_| AtomicU64::new(u64::MAX)).collect();
         let values = Values { max_in_flight: 7, min_success_rate: 0.8, passive: true, ..Values::default() };
         Settings(&words).store(&values);

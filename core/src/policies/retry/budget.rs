@@ -72,6 +72,7 @@ impl<'a> Budget<'a> {
     }
 
     /// Retries in the window, and how many it allows.
+    #[cfg(test)]
     pub(crate) fn used(self, now_ns: u64, settings: &Settings, requests: impl Fn() -> u64) -> (u64, f64) {
         let Some((taken, window)) = self.parts() else { return (0, 0.0) };
         let (samples, _) = window.over(requests() as u32, 0, now_ns, settings.bucket_ns());
