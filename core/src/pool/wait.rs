@@ -133,6 +133,11 @@ impl Pool {
         found.is_some()
     }
 
+    /// How long a pick waits for room whose host names no time of its own: `acquire_timeout_ms`.
+    pub fn acquire_timeout(&self) -> Duration {
+        Duration::from_millis(self.config.lock().acquire_timeout_ms)
+    }
+
     /// How many wait, in this process.
     pub fn waiting(&self) -> usize {
         self.waiters.count.load(Ordering::Relaxed) as usize
