@@ -17,21 +17,21 @@ fn window(words: &[AtomicU64], limit: u64) -> Rolling<'_> {
 
 type Take = fn(Rolling<'_>, u64, Nanos) -> Option<Bucket>;
 
-/// Threads at these times, in buckets that all count together, want the one unit that is left.
-fn one_gets_it(take: Take, times: &'static [Nanos]) {
+/// Threads at these times, in buckets that all count together, want all of the limit.
+fn one_gets_it(take: Take, times: &'static [Nanos], limit: u64) {
     loom::model(move || {
         let shared = Arc::new(words(SLOTS));
         let takers: Vec<_> = times
             .iter()
             .map(|&now_ns| {
                 let shared = shared.clone();
-                thread::spawn(move || take(window(&shared, 1), 1, now_ns).is_some())
+                thread::spawn(move || take(window(&shared, limit), limit, now_ns).is_some())
             })
             .collect();
         let taken: u64 = takers.into_iter().map(|t| u64::from(t.join().unwrap())).sum();
         assert!(taken <= 1);
         // Whoever was refused has taken back what it added.
-        assert_eq!(window(&shared, 1).used(times[0]), taken);
+        assert_eq!(window(&shared, limit).used(times[0]), taken * limit);
     });
 }
 
@@ -72,17 +72,22 @@ fn unordered(window: Rolling<'_>, cost: u64, now_ns: Nanos) -> Option<Bucket> {
 
 #[test]
 fn one_bucket_is_never_over() {
-    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 4]);
+    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 4], 1);
+}
+
+#[test]
+fn the_largest_amounts_are_taken_back_whole() {
+    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 4], LIMIT_MAX);
 }
 
 #[test]
 fn two_buckets_are_never_over() {
-    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 5]);
+    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 5], 1);
 }
 
 #[test]
 fn three_threads_are_never_over() {
-    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 5, 4]);
+    one_gets_it(|w, cost, now_ns| w.try_take(cost, now_ns), &[4, 5, 4], 1);
 }
 
 #[test]
@@ -93,13 +98,13 @@ fn no_refund_is_lost() {
 #[test]
 #[should_panic]
 fn mutant_check_then_add_is_over() {
-    one_gets_it(check_then_add, &[4, 5]);
+    one_gets_it(check_then_add, &[4, 5], 1);
 }
 
 #[test]
 #[should_panic]
 fn mutant_without_one_order_is_over() {
-    one_gets_it(unordered, &[4, 5]);
+    one_gets_it(unordered, &[4, 5], 1);
 }
 
 struct Picks {

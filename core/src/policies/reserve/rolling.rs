@@ -23,8 +23,6 @@ pub(super) const AMOUNT_MAX: u64 = (1 << AMOUNT_BITS) - 1;
 const AHEAD_NS: Nanos = 600 * NANOS_PER_SEC;
 /// The same in buckets: at least what a thread between two buckets needs, at most a part of what a stamp can tell.
 const AHEAD_BUCKETS: std::ops::RangeInclusive<u64> = 2..=1 << 20;
-/// Age in buckets at which a sweep clears. Until 2²³ it is told from what is ahead.
-const OLD_BUCKETS: i32 = 1 << 20;
 
 /// The word of a bucket: stamp and amount. An amount of 0 is no bucket, whatever the stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +75,10 @@ impl<'a> Rolling<'a> {
     /// later of the two additions is seen by whoever made it together with the earlier one.
     #[inline]
     pub(super) fn try_take(self, cost: u64, now_ns: Nanos) -> Option<Bucket> {
-        if !self.has_room(cost, now_ns) {
+        let number = self.number(now_ns);
+        if self.sum(number).saturating_add(cost) > self.limit {
             return None;
         }
-        let number = self.number(now_ns);
         let held = self.add(cost, number, self.limit)?;
         super::in_one_order();
         if self.sum(number) <= self.limit {
@@ -159,14 +157,14 @@ impl<'a> Rolling<'a> {
         }
     }
 
-    /// Clears what is so old, or so far ahead, that its stamp could come round. Younger buckets stay for those who are
-    /// late, and because their words need not be written.
+    /// Clears what is so far ahead that it counts for nobody: after 2²³ buckets, all that is old looks so, until it
+    /// comes round. Younger buckets stay for those who are late, and because their words need not be written.
     pub(super) fn sweep(self, now_ns: Nanos) {
         let number = self.number(now_ns);
         for word in self.words {
             let found = word.load(Ordering::Relaxed);
             let age = Bucket(found).age(number);
-            if found != 0 && (age >= OLD_BUCKETS || age < 0 && !self.is_in_reach(Bucket(found), number)) {
+            if found != 0 && age < 0 && !self.is_in_reach(Bucket(found), number) {
                 // Lost to somebody who put a new bucket there: then there is nothing to clear.
                 let _ = word.compare_exchange(found, 0, Ordering::SeqCst, Ordering::Relaxed);
             }
