@@ -1,9 +1,17 @@
 //! The conformance vectors of `tests/vectors`: replayed, or written with `LOADWISE_BLESS=1`.
 
+#[path = "vectors/failing.rs"]
+mod failing;
+#[path = "vectors/limiting.rs"]
+mod limiting;
 #[path = "vectors/replay.rs"]
 mod replay;
 #[path = "vectors/scenarios.rs"]
 mod scenarios;
+#[path = "vectors/sharing.rs"]
+mod sharing;
+#[path = "vectors/story.rs"]
+mod story;
 
 use std::path::PathBuf;
 

@@ -84,13 +84,21 @@ fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Op
         "finish" => {
             // A pick that found no node has nothing to finish.
             let lease = held.get(call["pick"].as_str().expect("the name of a pick"));
-            let finish = |lease: &Lease| pool.release(lease.ticket, report(&call["outcome"])).is_ok();
-            return Some(json!(lease.is_some_and(finish)));
+            let usage = amounts(&call["outcome"]["usage"]);
+            let report = report(&call["outcome"]).usage(&usage);
+            return Some(json!(lease.is_some_and(|lease| pool.release(lease.ticket, report).is_ok())));
         }
         "report" => return Some(json!(pool.report(&node(), report(&call["outcome"])).expect("a known node"))),
         "report_load" => {
-            let (load, remaining_ratio) = (call["load"].as_f64(), call["remaining_ratio"].as_f64());
-            let load = Load { load, remaining_ratio, ..Load::default() };
+            let figure = |name: &str| call[name].as_f64();
+            let load = Load {
+                load: figure("load"),
+                remaining_ratio: figure("remaining_ratio"),
+                requests_per_s: figure("requests_per_s"),
+                utilization: figure("utilization"),
+                errors_per_s: figure("errors_per_s"),
+                now_ns: call["now_ns"].as_u64(),
+            };
             pool.report_load(&node(), load).expect("a known node");
         }
         "set_nodes" => pool.set_nodes(specs(&call["nodes"])).expect("valid nodes"),
@@ -98,7 +106,26 @@ fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Op
         "register" => drop(pool.register(spec(&call["node"])).expect("a valid node")),
         "deregister" => pool.deregister(&node()).expect("a known node"),
         "set_weight" => pool.set_weight(&node(), int(&call["weight"]) as u32).expect("a known node"),
-        "drain" => pool.drain(&node(), call["on"].as_bool().unwrap_or(true)).expect("a known node"),
+        "drain" => {
+            let on = call["on"].as_bool().unwrap_or(true);
+            let drained = match call["now_ns"].as_u64() {
+                Some(now_ns) => pool.drain_at(&node(), on, now_ns),
+                None => pool.drain(&node(), on),
+            };
+            drained.expect("a known node");
+        }
+        "affinity" => {
+            let node = pool.affinity_at(text(&call["session"]), int(&call["now_ns"]));
+            return Some(json!({ "node": node.map(|node| pool.id_of(node).to_string()) }));
+        }
+        "set_affinity" => {
+            pool.set_affinity_at(text(&call["session"]), &node(), int(&call["now_ns"])).expect("a known node");
+        }
+        "clear_affinity" => return Some(json!(pool.clear_affinity(text(&call["session"])))),
+        "rebalance" => return Some(json!(pool.rebalance_at(int(&call["now_ns"])))),
+        "failover" => pool.failover(&node()).expect("a known node"),
+        "reset_failover" => return Some(json!(pool.reset_failover())),
+        "stats" => return Some(stats(pool, call)),
         "set_strategy" => {
             let config = json!({ "strategy": call["strategy"] });
             let config = PoolConfig::from_value(&native(&config)).expect("a valid strategy");
@@ -135,9 +162,16 @@ fn pick(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Value {
         .unwrap_or_default();
     let mut request =
         Request::new().exclude(&exclude).require(&require).health_mask(call["health_mask"].as_u64().unwrap_or(0) as u8);
+    let cost = amounts(&call["cost"]);
+    request = request.cost(&cost);
     request.key = key.as_deref();
+    request.zone = call["zone"].as_str();
+    request.session = call["session"].as_str().map(str::as_bytes);
     request.now_ns = call["now_ns"].as_u64();
     match pool.acquire(&request) {
+        Err(no_node) if call["times"] == true => {
+            json!({ "no_node": no_node.reason.as_str(), "retry_at_ns": no_node.retry_at_ns })
+        }
         Err(no_node) => json!({ "no_node": no_node.reason.as_str() }),
         Ok(lease) => {
             let id = pool.id_of(lease.node);
@@ -160,6 +194,38 @@ fn report(outcome: &Value) -> Report<'static> {
     report.latency_ns = outcome["latency_ns"].as_u64();
     report.now_ns = outcome["now_ns"].as_u64();
     report
+}
+
+/// The figures that the call names, of the pool and of each node.
+fn stats(pool: &Pool, call: &Value) -> Value {
+    let told = pool.stats_at(int(&call["now_ns"])).to_value().to_json();
+    let told: Value = serde_json::from_str(&told).expect("stats are JSON");
+    let figures = |of: &Value, named: &Value| {
+        let named = named.as_array().map(Vec::as_slice).unwrap_or_default();
+        named
+            .iter()
+            .map(|name| {
+                let name = text(name);
+                let figure = of.get(&name).unwrap_or_else(|| panic!("no figure {name}")).clone();
+                (name, figure)
+            })
+            .collect::<serde_json::Map<String, Value>>()
+    };
+    let mut all = figures(&told, &call["figures"]);
+    if !call["node_figures"].is_null() {
+        let of_node = |node: &Value| {
+            let mut shown = figures(node, &call["node_figures"]);
+            shown.insert("id".to_owned(), node["id"].clone());
+            Value::Object(shown)
+        };
+        let nodes = told["nodes"].as_array().expect("a list of nodes");
+        all.insert("nodes".to_owned(), nodes.iter().map(of_node).collect());
+    }
+    Value::Object(all)
+}
+
+fn amounts(map: &Value) -> Vec<(&str, u64)> {
+    map.as_object().map(|m| m.iter().map(|(name, n)| (name.as_str(), int(n))).collect()).unwrap_or_default()
 }
 
 fn specs(nodes: &Value) -> Vec<NodeSpec> {

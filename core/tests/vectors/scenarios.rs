@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::{failing, limiting, sharing};
+
 /// A generator for scenarios alone.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -11,7 +13,7 @@ impl Dice {
         self.0 >> 33
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
@@ -20,7 +22,7 @@ impl Dice {
     }
 }
 
-const MS: u64 = 1_000_000;
+pub const MS: u64 = 1_000_000;
 
 /// The files with their scenarios.
 pub fn all() -> Vec<(&'static str, Vec<Value>)> {
@@ -89,6 +91,19 @@ pub fn all() -> Vec<(&'static str, Vec<Value>)> {
     files.extend(by_strategy);
     files.push(("health.json", health()));
     files.push(("select.json", select()));
+    files.push(("health_window.json", failing::health_window()));
+    files.push(("probes.json", failing::probes()));
+    files.push(("breaker.json", failing::breaker()));
+    files.push(("outlier.json", failing::outlier()));
+    files.push(("panic.json", failing::panic()));
+    files.push(("tiers.json", sharing::tiers()));
+    files.push(("zones.json", sharing::zones()));
+    files.push(("splits.json", sharing::splits()));
+    files.push(("slow_start.json", sharing::slow_start()));
+    files.push(("affinity.json", limiting::affinity()));
+    files.push(("quotas.json", limiting::quotas()));
+    files.push(("limits.json", limiting::limits()));
+    files.push(("learning.json", limiting::learning()));
     files
 }
 
