@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrayvec::ArrayVec;
 
+use super::decision::Decision;
 use super::{Candidate, Pool, Request};
 use crate::plan::view::PlanView;
 use crate::vocabulary::hash::label_hash;
@@ -61,6 +62,14 @@ impl<'a> Filter<'a> {
             labels: Few::collect(request.require.iter().map(|(key, value)| label_hash(key, value))),
             failed: Cell::new(false),
         }
+    }
+
+    /// What a decision's request asks for beside an available node; `None` if that is nothing.
+    pub(crate) fn of(pool: &Pool, d: Decision<'a>) -> Option<Self> {
+        if d.request.is_plain() {
+            return None;
+        }
+        Some(Self::new(pool, d.plan, d.request)).filter(|filter| !filter.is_void())
     }
 
     /// Whether nothing is left to check but health: all exclusions name nodes that are not there.

@@ -37,7 +37,7 @@ const REFUSALS_MAX: usize = 8;
 
 /// All that one request asks for, beside an available node.
 pub(crate) struct Guarding<'a> {
-    pub(crate) filter: Option<Filter<'a>>,
+    pub(crate) filter: Option<&'a Filter<'a>>,
     pub(crate) now_ns: u64,
     /// Uniform, and the same for every candidate of the decision; of the key where there is one. 0 where none is needed.
     pub(crate) coin: u64,
@@ -81,8 +81,8 @@ impl Condition for &Guarding<'_> {
 }
 
 impl<'a> Guarding<'a> {
-    pub(crate) fn new(pool: &Pool, d: Decision<'a>, now_ns: u64) -> Self {
-        let guard = Self::looking(pool, d, now_ns);
+    pub(crate) fn new(pool: &Pool, d: Decision<'a>, filter: Option<&'a Filter<'a>>, now_ns: u64) -> Self {
+        let mut guard = Self::looking(pool, d, filter, now_ns);
         let has_groups = d.plan.word(plan_word::GROUPS) != 0;
         if !guard.warming.get() && !has_groups && !pool.live().splits() {
             return guard;
@@ -91,13 +91,14 @@ impl<'a> Guarding<'a> {
             Some(key) => mix(key_hash(key)),
             None => Draws::resume(d.draws_from()).next_u64(),
         };
-        Self { coin, split: Cell::new(pool.split_of(coin)), ..guard }
+        guard.coin = coin;
+        guard.split = Cell::new(pool.split_of(coin));
+        guard
     }
 
     /// Without a coin, for those who only ask who is eligible.
-    pub(crate) fn looking(pool: &Pool, d: Decision<'a>, now_ns: u64) -> Self {
+    pub(crate) fn looking(pool: &Pool, d: Decision<'a>, filter: Option<&'a Filter<'a>>, now_ns: u64) -> Self {
         let request = d.request;
-        let filter = (!request.is_plain()).then(|| Filter::new(pool, d.plan, request)).filter(|f| !f.is_void());
         let attention = pool.attention();
         let panic = attention & attention::PANIC != 0;
         Self {
@@ -121,7 +122,7 @@ impl<'a> Guarding<'a> {
 
     /// What also a probe has to pass.
     pub(crate) fn accepts_probe(&self, pool: &Pool, c: usize) -> bool {
-        self.filter.as_ref().is_none_or(|f| !f.excludes(c) && f.matches(pool, c))
+        self.filter.is_none_or(|f| !f.excludes(c) && f.matches(pool, c))
             && (!self.exhausted || pool.exhausted_until(c) <= self.now_ns)
             && self.costs.is_none_or(|costs| pool.has_quota(c, &costs, self.now_ns))
     }
@@ -174,12 +175,15 @@ impl Pool {
         generation: u64,
         local: &Local,
     ) -> Attempt {
-        let now = request.now_ns.unwrap_or_else(now_ns).max(1);
+        // Limits alone need no time, and 0 would be a lease without one.
+        let timed = lead.needs_clock() || self.attention() != 0;
+        let now = request.now_ns.unwrap_or_else(|| if timed { now_ns() } else { 1 }).max(1);
         local.now_ns.set(now);
         let d = Decision::new(self, request, lead, generation, local);
-        let guard = Guarding::new(self, d, now);
+        let filter = Filter::of(self, d);
+        let guard = Guarding::new(self, d, filter.as_ref(), now);
         let attempt = self.guarded::<LEASE>(d, &guard);
-        if guard.filter.as_ref().is_some_and(|f| f.failed.get()) {
+        if filter.as_ref().is_some_and(|f| f.failed.get()) {
             local.failed.set(true);
         }
         attempt.with_failure(local)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::decision::{Decision, Dry};
+use super::filter::Filter;
 use super::guarded::Guarding;
 use super::{Pick, Pool, Request};
 use crate::control::config::Value;
@@ -279,7 +280,8 @@ impl Pool {
             let generation = self.generation().current();
             local.now_ns.set(request.now_ns.unwrap_or(1));
             let d = Decision::new(self, request, self.plan_at(generation).lead(), generation, local).dry(dry);
-            let guard = Guarding::new(self, d, request.now_ns.unwrap_or(1));
+            let filter = Filter::of(self, d);
+            let guard = Guarding::new(self, d, filter.as_ref(), request.now_ns.unwrap_or(1));
             self.decide(d, &guard).map(|index| self.reference(index))
         };
         local::with_local(self.number.get(), self.tag.load(Ordering::Relaxed), None, look)

@@ -1,6 +1,7 @@
 //! Why there is no node: the filter at which the last candidates were lost.
 
 use super::decision::Decision;
+use super::filter::Filter;
 use super::guarded::Guarding;
 use super::{Pool, Request};
 use crate::plan::view::PlanView;
@@ -18,7 +19,8 @@ impl Pool {
         let local = Local::new();
         let d = Decision::new(self, request, plan.lead(), self.generation().current(), &local);
         let now = request.now_ns.unwrap_or_else(now_ns).max(1);
-        let guard = Guarding::looking(self, d, now);
+        let filter = Filter::of(self, d);
+        let guard = Guarding::looking(self, d, filter.as_ref(), now);
         let members = plan.members();
         let (mut depth, mut is_any_eligible) = (None, false);
         for i in 0..plan.lead().members().min(self.memory.nodes_max()) {
@@ -36,7 +38,7 @@ impl Pool {
             Some(_) if is_any_eligible && pool_is_full => (NoNodeReason::Saturated, self.room_expected_at(now)),
             Some((depth, at)) => (depth.reason(), at),
         };
-        let failed = guard.filter.as_ref().is_some_and(|f| f.failed.get());
+        let failed = filter.as_ref().is_some_and(|f| f.failed.get());
         self.tally(tally::NO_NODE + reason as usize);
         NoNode { reason, retry_at_ns, callback_failed: callback_failed | failed }
     }
