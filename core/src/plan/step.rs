@@ -102,6 +102,7 @@ const WEIGHTED: u64 = 1 << 18;
 const HASH_WEIGHTED: u64 = 1 << 19;
 const KEEPS_LATENCY: u64 = 1 << 20;
 const GUARDED: u64 = 1 << 21;
+const AVERAGES: u64 = 1 << 22;
 
 /// What a plan asks of every pick, beside its rules.
 #[derive(Debug, Clone, Copy, Default)]
@@ -135,6 +136,7 @@ impl Lead {
                 | flag(hash_weighted, HASH_WEIGHTED)
                 | flag(needs.latency || steps.iter().any(|s| s.rule.needs_clock()), KEEPS_LATENCY)
                 | flag(needs.guard, GUARDED)
+                | flag(steps.iter().any(|s| s.rule.needs_clock()), AVERAGES)
                 | (fit as u64 & 0xFFFF) << 32
                 | (members as u64 & 0xFFFF) << 48,
         )
@@ -156,7 +158,7 @@ impl Lead {
         self.0 & NEEDS_CLOCK != 0
     }
 
-    /// Whether a rule compares latencies, so that finishes have to bring samples.
+    /// Whether finishes have to bring samples of latency.
     #[inline(always)]
     pub(crate) fn keeps_latency(self) -> bool {
         self.0 & KEEPS_LATENCY != 0
@@ -171,6 +173,11 @@ impl Lead {
     /// Whether a pick goes the guarded way.
     pub(crate) fn guarded(self) -> bool {
         self.0 & GUARDED != 0
+    }
+
+    /// Whether a rule compares latency averages.
+    pub(crate) fn averages(self) -> bool {
+        self.0 & AVERAGES != 0
     }
 
     /// Whether a rule bounds loads by the pool's total in flight.

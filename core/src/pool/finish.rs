@@ -30,7 +30,9 @@ impl Pool {
         if self.has_forked() {
             self.after_fork_if_any();
         }
-        let held = self.reservation_of(ticket);
+        // What was reserved stays used, unless the report says otherwise.
+        let changes = report.ending == Ending::Cancelled || !report.usage.is_empty();
+        let held = if changes { self.reservation_of(ticket) } else { None };
         let leased = self.memory.leases().close(ticket).map_err(|refused| match refused {
             Refused::Stale => TicketError::Stale,
             Refused::Invalid => TicketError::Invalid,
@@ -40,6 +42,7 @@ impl Pool {
             // The usual case: nobody needs the latency, and a success at a node without a failure on record is no news.
             Ending::Success => {
                 !leased.noted
+                    && report.usage.is_empty()
                     && !self.keeps_latency(leased)
                     && self.own_health.is_none()
                     && self.memory.node(leased.node as usize).state().is_spotless()
@@ -174,6 +177,9 @@ impl Pool {
             Ending::Cancelled => return,
         };
         self.record_latency(index, measured, report.ending, now);
+        if !self.plan_at(self.generation().current()).lead().averages() {
+            return;
+        }
         let word = self.memory.node(index).latency();
         let decay_ns = self.decay_ns();
         let mut old = word.load(Ordering::Relaxed);

@@ -46,6 +46,8 @@ pub(crate) struct Guarding<'a> {
     pub(crate) split: Cell<Option<Split>>,
     pub(crate) costs: Option<Costs>,
     exhausted: bool,
+    /// Whether candidates without quota are left out of the choice; not before one was met.
+    looks_at_quotas: Cell<bool>,
     warming: Cell<bool>,
     refused: Cell<Refused>,
     /// Whether the session's own node was chosen.
@@ -81,6 +83,7 @@ impl Condition for &Guarding<'_> {
 }
 
 impl<'a> Guarding<'a> {
+    #[inline(always)]
     pub(crate) fn new(pool: &Pool, d: Decision<'a>, filter: Option<&'a Filter<'a>>, now_ns: u64) -> Self {
         let mut guard = Self::looking(pool, d, filter, now_ns);
         let has_groups = d.plan.word(plan_word::GROUPS) != 0;
@@ -97,6 +100,7 @@ impl<'a> Guarding<'a> {
     }
 
     /// Without a coin, for those who only ask who is eligible.
+    #[inline(always)]
     pub(crate) fn looking(pool: &Pool, d: Decision<'a>, filter: Option<&'a Filter<'a>>, now_ns: u64) -> Self {
         let request = d.request;
         let attention = pool.attention();
@@ -109,6 +113,7 @@ impl<'a> Guarding<'a> {
             split: Cell::new(None),
             costs: pool.costs_of(request.cost),
             exhausted: attention & attention::EXHAUSTED != 0,
+            looks_at_quotas: Cell::new(false),
             warming: Cell::new(attention & attention::WARMING != 0),
             refused: Cell::default(),
             sticky: Cell::new(false),
@@ -124,7 +129,8 @@ impl<'a> Guarding<'a> {
     pub(crate) fn accepts_probe(&self, pool: &Pool, c: usize) -> bool {
         self.filter.is_none_or(|f| !f.excludes(c) && f.matches(pool, c))
             && (!self.exhausted || pool.exhausted_until(c) <= self.now_ns)
-            && self.costs.is_none_or(|costs| pool.has_quota(c, &costs, self.now_ns))
+            && (!self.looks_at_quotas.get()
+                || self.costs.as_ref().is_none_or(|costs| pool.has_quota(c, costs, self.now_ns)))
     }
 
     /// Whether `c` turned out to be full.
@@ -244,14 +250,10 @@ impl Pool {
     }
 
     fn decide_by_rule(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Option<usize> {
-        let chain = |group: usize| {
-            let d = d.in_group(group);
-            d.chain(0, d.candidates_in(guard.mask, guard))
-        };
         if d.plan.word(plan_word::GROUPS) == 0 {
             return d.chain(0, d.candidates_in(guard.mask, guard));
         }
-        self.groups_in_turn(d, guard).into_iter().find_map(chain)
+        self.in_groups(d, guard, |d| d.chain(0, d.candidates_in(guard.mask, guard)))
     }
 
     /// Counts a candidate in, and looks at its limits again.
@@ -282,17 +284,18 @@ impl Pool {
         }
         let reserved = match guard.costs {
             None => None,
-            Some(costs) => match self.reserve(index, &costs, guard.now_ns) {
+            Some(ref costs) => match self.reserve(index, costs, guard.now_ns) {
                 Ok(reserved) => Some(reserved),
                 Err(_) => {
                     self.uncount(index, in_total);
+                    guard.looks_at_quotas.set(true);
                     return Admission::Refused;
                 }
             },
         };
         let mut lease = self.lease_of(d.lead, d.local, index, state);
         lease.probe_ns = probe_ns;
-        lease.noted = probe_ns != 0 || reserved.is_some() || d.lead.guarded();
+        lease.noted = probe_ns != 0;
         let attempt = self.open_lease(d.local, lease, state);
         match (attempt.ticket(), reserved) {
             (Some(ticket), Some(reserved)) => self.keep_reservation(ticket, &reserved),

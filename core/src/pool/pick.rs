@@ -118,13 +118,14 @@ impl Pool {
     #[inline(never)]
     fn attempt_prepared<const LEASE: bool>(&self, request: &Request<'_>, generation: u64, local: &Local) -> Attempt {
         let lead = self.plan_at(generation).lead();
+        if lead.guarded() || self.attention() != 0 {
+            return self.attempt_guarded::<LEASE>(request, lead, generation, local);
+        }
         if lead.needs_clock() {
             // 0 would be a lease without a time.
             local.now_ns.set(request.now_ns.unwrap_or_else(now_ns).max(1));
         }
-        if lead.guarded() || self.attention() != 0 {
-            self.attempt_guarded::<LEASE>(request, lead, generation, local)
-        } else if request.is_plain() {
+        if request.is_plain() {
             self.attempt_plain::<LEASE>(request, lead, generation, local)
         } else {
             self.attempt_filtered::<LEASE>(request, lead, generation, local)
@@ -242,6 +243,10 @@ impl Pool {
 
     /// Opens a slot for a lease that is counted in.
     pub(super) fn open_lease(&self, local: &Local, lease: Leased, state: State) -> Attempt {
+        if let Some(ticket) = self.memory.leases().open_next(local.last_slot.get(), lease) {
+            local.last_slot.set(ticket.slot() as u32);
+            return Attempt::hit(Some(ticket), lease.node as usize, state);
+        }
         let token = match local.token.get() {
             0 => local::thread_token().inspect(|&token| local.token.set(token)),
             token => Some(token),

@@ -20,7 +20,8 @@ use crate::vocabulary::time::now_ns;
 
 /// Words for so many entries.
 pub(crate) fn words(entries: u32) -> usize {
-    affinity::words(entries as usize)
+    // Twice as many places, or uneven sets would send one in ten away before so many are remembered.
+    affinity::words(2 * entries as usize)
 }
 
 /// Modes of rebalancing, as the settings have them; any other waits for the host.

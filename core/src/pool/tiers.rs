@@ -1,7 +1,5 @@
 //! Tiers and zones of a pool: which groups of members a request goes to, and how tiers share the traffic.
 
-use arrayvec::ArrayVec;
-
 use super::decision::Decision;
 use super::guarded::Guarding;
 use super::{Event, EventKind, Pool};
@@ -17,54 +15,47 @@ use crate::vocabulary::fork;
 use crate::vocabulary::rng::mix;
 use crate::vocabulary::time::now_ns;
 
-/// Groups that one request may go through: of each tier the zone and the whole.
-const GROUPS_MAX: usize = 2 * TIERS;
-
 impl Pool {
-    /// The groups in which to look for a request's node, in turn: the zone in the tier that the coin falls into, that
-    /// tier, then the other tiers, as many as a request may try.
-    pub(crate) fn groups_in_turn(&self, d: Decision<'_>, guard: &Guarding<'_>) -> ArrayVec<usize, GROUPS_MAX> {
-        let count = d.plan.word(plan_word::GROUPS) as usize;
-        let words = self.memory.groups(d.generation);
-        let groups = words[1..].iter().take(count).map(|word| Group::from_word(word.load(Ordering::Acquire)));
-        let of_tier = |tier: u8| {
-            let mut whole = None;
-            let (mut zone, mut zones) = (None, 0);
-            let wanted = match d.request.zone {
-                Some(name) => zone_hash(name),
-                None => self.live().own_zone(),
-            };
-            for (at, group) in groups.clone().enumerate().filter(|(_, g)| g.tier == tier) {
-                if group.zone == 0 {
-                    whole = Some(at + 1);
-                } else {
-                    zones += 1;
-                    if wanted != 0 && group.zone == wanted >> 8 {
-                        zone = Some(at + 1);
-                    }
-                }
-            }
-            let zone = match (zone, whole) {
-                (Some(zone), Some(whole)) => self.zone_of(d, guard, zone, whole, zones),
-                _ => None,
-            };
-            zone.into_iter().chain(whole)
-        };
+    /// The first node that `choose` finds: in the zone in the tier that the coin falls into, in that tier, then in the
+    /// other tiers, as many as a request may try.
+    pub(crate) fn in_groups<'a, R>(
+        &self,
+        d: Decision<'a>,
+        guard: &Guarding<'_>,
+        choose: impl Fn(Decision<'a>) -> Option<R>,
+    ) -> Option<R> {
         let first = self.tier_shares().tier(guard.coin);
-        let others = (0..TIERS).filter(|&tier| Some(tier) != first);
-        let mut turn = ArrayVec::new();
         let mut tiers = 0;
-        for tier in first.into_iter().chain(others) {
-            let mut found = false;
-            for group in of_tier(tier as u8) {
-                found |= turn.try_push(group).is_ok();
-            }
-            tiers += u32::from(found);
-            if tiers >= self.live().tier_attempts() {
-                break;
+        for tier in first.into_iter().chain((0..TIERS).filter(|&tier| Some(tier) != first)) {
+            let Some((zone, whole)) = self.groups_of_tier(d, guard, tier as u8) else { continue };
+            let chosen = zone.and_then(|zone| choose(d.in_group(zone))).or_else(|| choose(d.in_group(whole)));
+            tiers += 1;
+            if chosen.is_some() || tiers >= self.live().tier_attempts() {
+                return chosen;
             }
         }
-        turn
+        None
+    }
+
+    /// The zone of a tier that takes the request, if one does, and the tier as a whole.
+    fn groups_of_tier(&self, d: Decision<'_>, guard: &Guarding<'_>, tier: u8) -> Option<(Option<usize>, usize)> {
+        let count = d.plan.word(plan_word::GROUPS) as usize;
+        let words = &self.memory.groups(d.generation)[1..];
+        let mut groups = words.iter().take(count).map(|word| Group::from_word(word.load(Ordering::Acquire)));
+        let whole = groups.position(|group| group.tier == tier)? + 1;
+        let wanted = match d.request.zone {
+            Some(name) => zone_hash(name),
+            None => self.live().own_zone(),
+        };
+        let (mut own, mut zones) = (None, 0);
+        // The zones of a tier follow the tier itself.
+        for group in groups.take_while(|group| group.tier == tier) {
+            zones += 1;
+            if wanted != 0 && group.zone == wanted >> 8 {
+                own = Some(whole + zones);
+            }
+        }
+        Some((own.and_then(|own| self.zone_of(d, guard, own, whole, zones)), whole))
     }
 
     /// The zone that takes a request: its own while that has its share of the tier's capacity; what it spills goes to
@@ -82,7 +73,6 @@ impl Pool {
         if unit(0x20E) < local_share(capacity(own), load) {
             return Some(own);
         }
-        // The zones of a tier follow the tier itself.
         let others = (whole + 1..=whole + zones).filter(|&group| group != own);
         let rooms = || others.clone().map(|group| (group, room(capacity(group), load)));
         let mut left = unit(0x5B1) * rooms().map(|(_, room)| room).sum::<f64>();
