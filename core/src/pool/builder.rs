@@ -203,7 +203,8 @@ impl Pool {
             observers: Observers::default(),
             waiters: Waiters::default(),
             rebalancing: sessions::RebalancingLock::default(),
-            config: Mutex::new(config.clone()),
+            // Nodes are read from the arena, where they are as they came to be.
+            config: Mutex::new(PoolConfig { nodes: Vec::new(), node_lines: Vec::new(), ..config.clone() }),
             salt: config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()),
             user_data,
             own_strategy: OwnStrategy::default(),

@@ -159,8 +159,12 @@ impl Pool {
         }
     }
 
+    /// For another node at the index.
     pub(crate) fn forget_quotas(&self, index: usize) {
-        self.quota(index).reset();
+        // Pages that nothing was ever written to stay uncommitted.
+        if self.memory.quotas(index).iter().any(|word| word.load(Ordering::Relaxed) != 0) {
+            self.quota(index).reset();
+        }
     }
 
     /// Used and limit of a node in each dimension.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::layout::{LINE, TEXT_WORDS};
+use super::layout::TEXT_WORDS;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::hash::label_hash;
 use crate::vocabulary::limits::Limits;
@@ -24,7 +24,7 @@ const LABEL_HASHES: usize = ZONE + ZONE_WORDS;
 
 /// Words of a record.
 pub(crate) fn words(limits: &Limits) -> usize {
-    (LABEL_HASHES + limits.max_labels as usize + label_text_words(limits)).next_multiple_of(LINE)
+    LABEL_HASHES + limits.max_labels as usize + label_text_words(limits)
 }
 
 /// Label bytes, and two length bytes a label: they are kept as length, key, length, value.
