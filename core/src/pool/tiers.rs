@@ -125,9 +125,14 @@ impl Pool {
         let me = fork::incarnation();
         loop {
             let holder = lease.load(Ordering::Relaxed);
-            // Whoever works it out looks again for what changed meanwhile.
             if holder == me || lease.compare_exchange(holder, me, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-                return;
+                if now_ns.is_some() {
+                    // Whoever works it out looks again at who became available meanwhile.
+                    return;
+                }
+                // What an operator changed is looked at once only.
+                std::thread::yield_now();
+                continue;
             }
             let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst);
             let changed = self.work_out_situation(now_ns);
