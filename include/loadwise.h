@@ -28,6 +28,8 @@
 #define LW_ERR_BUSY 202
 /** a pool, or another object, that was freed */
 #define LW_ERR_CLOSED 203
+/** a state store failed */
+#define LW_ERR_STORE 204
 /** a ticket that was finished, expired, or is of a freed pool or another process */
 #define LW_ERR_STALE_TICKET 300
 /** not a ticket */

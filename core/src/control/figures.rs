@@ -180,7 +180,7 @@ impl Pool {
             remaining_ratio: node.remaining_ratio(),
             quotas: quotas
                 .iter()
-                .zip(self.quotas_used(index, now_ns))
+                .zip(self.quotas_used(index, &quotas, now_ns))
                 .map(|(quota, (used, limit))| QuotaStats { dimension: quota.dimension.clone(), used, limit })
                 .collect(),
         }

@@ -43,27 +43,19 @@ impl Pool {
     }
 
     pub(crate) fn groups_of(&self, members: &[usize]) -> Vec<Group> {
-        let mut groups = self.groups_among(members.iter().map(|&index| self.grouping(index)));
+        let among = members.iter().map(|&index| self.grouping(index));
+        let mut groups = groups_among(among, self.live().zones());
         groups.truncate(self.memory.layout.limits.max_groups as usize);
         groups
     }
 
-    /// None while all are of one tier and zones do not matter: the tables of all members serve then.
-    fn groups_among(&self, members: impl Iterator<Item = (u8, u64)>) -> Vec<Group> {
-        let zones = self.live().zones();
-        let mut groups = BTreeSet::new();
-        for (tier, zone) in members {
-            groups.insert(Group::new(tier, 0));
-            if zones && zone != 0 {
-                groups.insert(Group::new(tier, zone));
-            }
-        }
-        if groups.len() == 1 { Vec::new() } else { groups.into_iter().collect() }
-    }
-
     /// That there are tables enough for members of these tiers and zones.
-    pub(crate) fn check_groups(&self, members: impl Iterator<Item = (u8, u64)>) -> Result<(), ConfigError> {
-        let (needed, most) = (self.groups_among(members).len(), self.memory.layout.limits.max_groups as usize);
+    pub(crate) fn check_groups(
+        &self,
+        members: impl Iterator<Item = (u8, u64)>,
+        zones: bool,
+    ) -> Result<(), ConfigError> {
+        let (needed, most) = (groups_among(members, zones).len(), self.memory.layout.limits.max_groups as usize);
         if needed > most {
             let message = format!("{needed} tiers and zones in them, more than the {most} that the pool was made for");
             return Err(ConfigError::limit("limits.max_groups", 0, message));
@@ -93,4 +85,16 @@ impl Pool {
             guard,
         }
     }
+}
+
+/// None while all are of one tier and zones do not matter: the tables of all members serve then.
+fn groups_among(members: impl Iterator<Item = (u8, u64)>, zones: bool) -> Vec<Group> {
+    let mut groups = BTreeSet::new();
+    for (tier, zone) in members {
+        groups.insert(Group::new(tier, 0));
+        if zones && zone != 0 {
+            groups.insert(Group::new(tier, zone));
+        }
+    }
+    if groups.len() == 1 { Vec::new() } else { groups.into_iter().collect() }
 }

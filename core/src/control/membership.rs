@@ -24,6 +24,28 @@ pub(crate) struct TopologyChange {
     pub(crate) removed: Vec<String>,
 }
 
+/// Where the nodes of a new set go.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    /// The members before.
+    present: Vec<usize>,
+    /// One for each node of the set.
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Stays(usize),
+    Joins(usize),
+}
+
+/// What becomes of the draining of nodes that stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Draining {
+    Ends,
+    GoesOn,
+}
+
 impl Pool {
     /// Replaces all nodes. Those whose ids stay keep what is known of them: in flight, health, averages. The order of the
     /// list is the order of the round robins.
@@ -39,47 +61,62 @@ impl Pool {
     pub(crate) fn set_specs(&self, specs: &[NodeSpec], lines: &[usize]) -> Result<(), Error> {
         validate_nodes(specs, lines, &self.memory.layout.limits)?;
         let building = self.enter();
-        let changed = self.replace_nodes(specs)?;
+        self.check_quotas(specs)?;
+        let steps = self.steps();
+        let replacement = self.find_places(specs, &steps, self.live().zones())?;
+        let changed = self.replace_nodes(specs, replacement, &steps, Draining::Ends);
         drop(building);
         self.tell_topology(changed);
         Ok(())
     }
 
-    /// Replaces all nodes by valid ones; who joined and who left. For the holder of the build lease.
-    pub(crate) fn replace_nodes(&self, specs: &[NodeSpec]) -> Result<TopologyChange, Error> {
+    /// Where each of valid nodes goes, if all of them can be. Changes nothing. For the holder of the build lease.
+    pub(crate) fn find_places(&self, specs: &[NodeSpec], steps: &[Step], zones: bool) -> Result<Replacement, Error> {
         let present = self.members();
-        let steps = self.steps();
-        self.check_groups(specs.iter().map(|s| (s.tier, zone_hash(&s.zone))))?;
-        self.check_quotas(specs)?;
-        self.check_ring(&steps, specs.iter().map(|s| s.weight))?;
+        self.check_groups(specs.iter().map(|s| (s.tier, zone_hash(&s.zone))), zones)?;
+        self.check_ring(steps, specs.iter().map(|s| s.weight))?;
         let by_id: HashMap<String, usize> =
             present.iter().map(|&i| (self.memory.record(i).id().as_str().to_owned(), i)).collect();
         let fresh = specs.iter().filter(|s| !by_id.contains_key(&s.id)).count();
         let mut free = self.free_indices(fresh)?;
+        let mut place = |spec: &NodeSpec| match by_id.get(&spec.id) {
+            Some(&index) => Place::Stays(index),
+            None => Place::Joins(free.pop().unwrap_or_default()),
+        };
+        let places = specs.iter().map(&mut place).collect();
+        Ok(Replacement { present, places })
+    }
+
+    /// Replaces all nodes; who joined and who left. For the holder of the build lease, who has had it since the places
+    /// were found.
+    pub(crate) fn replace_nodes(
+        &self,
+        specs: &[NodeSpec],
+        Replacement { present, places }: Replacement,
+        steps: &[Step],
+        draining: Draining,
+    ) -> TopologyChange {
         let mut change = TopologyChange::default();
-        let members: Vec<usize> = specs
-            .iter()
-            .map(|spec| match by_id.get(&spec.id) {
-                Some(&index) => {
-                    self.update(index, spec);
-                    index
-                }
-                None => {
-                    let index = free.pop().unwrap_or_default();
-                    self.place(index, spec, !present.is_empty());
-                    change.added.push(spec.id.clone());
-                    index
-                }
-            })
-            .collect();
-        self.publish(&members, &steps);
+        let put = |(spec, place): (&NodeSpec, Place)| match place {
+            Place::Stays(index) => {
+                self.update(index, spec, draining);
+                index
+            }
+            Place::Joins(index) => {
+                self.place(index, spec, !present.is_empty());
+                change.added.push(spec.id.clone());
+                index
+            }
+        };
+        let members: Vec<usize> = specs.iter().zip(places).map(put).collect();
+        self.publish(&members, steps);
         let staying: HashSet<usize> = members.into_iter().collect();
         // Only now: whoever still picks by the old plan finds the new generation afterwards.
         for &index in present.iter().filter(|index| !staying.contains(index)) {
             change.removed.push(self.memory.record(index).id().as_str().to_owned());
             self.retire(index);
         }
-        Ok(change)
+        change
     }
 
     /// Tells the observers of nodes that joined or left, and moves sessions as configured. Not under the build lease.
@@ -114,7 +151,7 @@ impl Pool {
         let building = self.enter();
         let mut members = self.members();
         let plan = self.plan_at(self.generation().current());
-        if let Some(spec) = specs.iter().find(|s| self.find(plan, &s.id).is_some()) {
+        if let Some(spec) = specs.iter().find(|s| self.member(plan, &s.id).is_some()) {
             return Err(StateError::DuplicateNode(spec.id.clone()).into());
         }
         let limits = &self.memory.layout.limits;
@@ -127,7 +164,7 @@ impl Pool {
         self.check_ring(&steps, weights())?;
         let grouping = |&i: &usize| (self.memory.node(i).tier(), self.memory.node(i).zone().load(Ordering::Relaxed));
         let joining = specs.iter().map(|s| (s.tier, zone_hash(&s.zone)));
-        self.check_groups(members.iter().map(grouping).chain(joining))?;
+        self.check_groups(members.iter().map(grouping).chain(joining), self.live().zones())?;
         self.check_quotas(&specs)?;
         let mut free = self.free_indices(specs.len())?;
         let mut placed = Vec::new();
@@ -236,7 +273,7 @@ impl Pool {
         self.after_fork_if_any();
         loop {
             let generation = self.generation().current();
-            let found = self.find(self.plan_at(generation), id).map(|index| self.reference(index));
+            let found = self.member(self.plan_at(generation), id).map(|index| self.reference(index));
             if self.generation().is_still(generation) {
                 return found;
             }
@@ -260,7 +297,7 @@ impl Pool {
     }
 
     /// The member of an id, by a plan.
-    pub(crate) fn find(&self, plan: PlanView<'_>, id: &str) -> Option<usize> {
+    pub(crate) fn member(&self, plan: PlanView<'_>, id: &str) -> Option<usize> {
         let entries = plan.ids();
         let mask = (plan.word(plan_word::ID_MASK) as usize).min(self.memory.nodes_max().saturating_mul(4));
         ids::find(
@@ -283,7 +320,7 @@ impl Pool {
 
     pub(crate) fn known(&self, id: &str) -> Result<usize, Error> {
         let plan = self.plan_at(self.generation().current());
-        self.find(plan, id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()).into())
+        self.member(plan, id).ok_or_else(|| StateError::UnknownNode(id.chars().take(64).collect()).into())
     }
 
     /// Indices of all members in declared order. For the holder of the build lease.
@@ -415,14 +452,17 @@ impl Pool {
     }
 
     /// A node that stays, as it is described now.
-    fn update(&self, index: usize, spec: &NodeSpec) {
+    fn update(&self, index: usize, spec: &NodeSpec, draining: Draining) {
         let node = self.memory.node(index);
         self.memory.record(index).write(spec);
         node.set_weight(spec.weight);
         self.describe(index, spec);
         self.set_user_data(self.reference(index), spec.user_data);
-        self.memory.guard(index).draining_since().store(0, Ordering::Relaxed);
-        self.change_state(index, |s| s.with_weight(spec.weight).with(State::DRAINING, false));
+        if draining == Draining::Ends {
+            self.memory.guard(index).draining_since().store(0, Ordering::Relaxed);
+            self.change_state(index, |s| s.with(State::DRAINING, false));
+        }
+        self.change_state(index, |s| s.with_weight(spec.weight));
     }
 
     /// What can be changed about a node beside its texts and its weight.

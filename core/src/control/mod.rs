@@ -2,19 +2,25 @@
 
 mod checks;
 pub mod config;
+mod engine;
 mod figures;
+mod file_store;
 pub(crate) mod groups;
+mod learned;
 mod lock;
 mod maintain;
 mod membership;
 pub mod metrics;
 mod nodes;
 pub(crate) mod policy;
+mod reload;
 mod report;
 mod reported;
 pub(crate) mod settings;
 pub mod stats;
 
 pub use checks::CheckDue;
+pub use engine::{Engine, Reloaded};
+pub use file_store::FileStore;
 pub use maintain::Maintained;
 pub use nodes::NodeStatus;

@@ -4,6 +4,7 @@ use crate::policies::latency;
 use crate::pool::Pool;
 use crate::sync::Ordering;
 use crate::vocabulary::breaker::BreakerState;
+use crate::vocabulary::hash::label_hash;
 use crate::vocabulary::node::NodeRef;
 use crate::vocabulary::status::HealthStatus;
 use crate::vocabulary::time::now_ns;
@@ -62,6 +63,30 @@ impl Pool {
         self.maintain_if_due(now_ns);
         let _building = self.enter();
         self.members().into_iter().map(|index| self.status(index, now_ns)).collect()
+    }
+
+    /// The members that have all of these labels, in declared order.
+    ///
+    /// ```
+    /// use loadwise::{NodeSpec, Pool};
+    ///
+    /// let node = |id: &str, region: &str| NodeSpec::new(id).label("region", region);
+    /// let pool = Pool::builder().nodes([node("a", "eu"), node("b", "us"), node("c", "eu")]).build()?;
+    /// let found = pool.find(&[("region", "eu")]);
+    /// assert_eq!(found.iter().map(|node| node.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    /// # Ok::<(), loadwise::Error>(())
+    /// ```
+    pub fn find(&self, labels: &[(&str, &str)]) -> Vec<NodeStatus> {
+        self.find_at(labels, now_ns())
+    }
+
+    /// [`find`](Self::find) at a time of the caller's.
+    pub fn find_at(&self, labels: &[(&str, &str)], now_ns: u64) -> Vec<NodeStatus> {
+        self.maintain_if_due(now_ns);
+        let hashes: Vec<u64> = labels.iter().map(|(key, value)| label_hash(key, value)).collect();
+        let _building = self.enter();
+        let found = self.members().into_iter().filter(|&index| self.memory.record(index).has_labels(&hashes));
+        found.map(|index| self.status(index, now_ns)).collect()
     }
 
     /// How many members there are.

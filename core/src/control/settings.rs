@@ -38,23 +38,9 @@ impl Pool {
 
     /// Puts a configuration in force, but for its nodes and its strategy. For the holder of the build lease.
     pub(crate) fn store_settings(&self, config: &PoolConfig) {
-        self.store_quotas(config);
+        let quotas = self.store_quotas(&config.quotas);
         self.store_splits(config);
-        self.live().store(&values(config, self.is_watched()));
-    }
-
-    fn store_quotas(&self, config: &PoolConfig) {
-        let words = self.memory.pool_words(pool_word::QUOTAS, pool_word::QUOTAS_END);
-        for (entry, quota) in words.chunks_exact(ENTRY_WORDS).zip(&config.quotas) {
-            let values = [
-                key_hash(quota.dimension.as_bytes()),
-                quota.limit,
-                ns(quota.window_ms),
-                u64::from(quota.buckets),
-                quota.default_cost,
-            ];
-            entry.iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-        }
+        self.live().store(&values(config, self.is_watched(), quotas));
     }
 
     fn store_splits(&self, config: &PoolConfig) {
@@ -71,11 +57,12 @@ impl Pool {
     }
 }
 
-fn ns(ms: u64) -> u64 {
+pub(crate) fn ns(ms: u64) -> u64 {
     ms.saturating_mul(NANOS_PER_MS)
 }
 
-fn values(c: &PoolConfig, watched: bool) -> Values {
+/// `quotas`: places of dimensions.
+fn values(c: &PoolConfig, watched: bool, quotas: u32) -> Values {
     let health = &c.health;
     let checks = c.checks.unwrap_or_default();
     let breaker = c.breaker.unwrap_or_default();
@@ -179,7 +166,7 @@ fn values(c: &PoolConfig, watched: bool) -> Values {
 
         watched,
         splits: !c.splits.is_empty(),
-        quotas: c.quotas.len() as u32,
+        quotas,
 
         reported_blackout_ns: ns(reported.0),
         reported_expiry_ns: ns(reported.1),

@@ -62,8 +62,18 @@ pub(crate) fn limit(word: u64, settings: &Settings) -> u32 {
     read_limit(word, settings) as u32
 }
 
+/// The word of a limit and of what requests took over a long time.
+pub(crate) fn restored(limit: f64, long_ns: f64) -> u64 {
+    u64::from((limit as f32).to_bits()) << 32 | u64::from((long_ns as f32).to_bits())
+}
+
+/// The limit with its fraction, `None` before the first sample.
+pub(crate) fn learned_limit(word: u64) -> Option<f64> {
+    let limit = f32::from_bits((word >> 32) as u32);
+    (word != 0 && limit.is_finite() && limit >= 1.0).then_some(f64::from(limit))
+}
+
 /// What requests took over a long time, in nanoseconds; `None` before the first sample.
-#[cfg(test)]
 pub(crate) fn long_average_ns(word: u64) -> Option<f64> {
     read_long(word)
 }

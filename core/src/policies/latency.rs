@@ -37,6 +37,13 @@ pub(crate) fn after_sample(word: u64, sample_ns: u64, now_ns: u64, decay_ns: f64
     u64::from((average as f32).to_bits()) << 32 | u64::from(stamp)
 }
 
+/// The word of an average whose last sample was so long ago.
+pub(crate) fn restored(average_ns: f64, idle_ns: u64, now_ns: u64) -> u64 {
+    let age = u32::try_from(idle_ns >> UNIT_SHIFT).unwrap_or(u32::MAX).min(AGE_MAX / 2);
+    let average = (average_ns as f32).clamp(1.0, f32::MAX);
+    u64::from(average.to_bits()) << 32 | u64::from(stamp(now_ns).wrapping_sub(age))
+}
+
 /// The average at `now_ns`, in nanoseconds.
 #[inline]
 pub(crate) fn read(word: u64, now_ns: u64, decay_ns: f64, reference_ns: f64) -> f64 {

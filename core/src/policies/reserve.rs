@@ -205,7 +205,8 @@ impl<'a> Quotas<'a> {
     /// Forgets what was used in one dimension: for buckets that get another length.
     pub(crate) fn reset_dimension(self, dimension: usize) {
         let words = self.words[LINE..].chunks_exact(SLOTS).nth(dimension).unwrap_or_default();
-        words.iter().for_each(|w| w.store(0, Ordering::Release));
+        // Pages that nothing was ever written to stay uncommitted.
+        words.iter().filter(|w| w.load(Ordering::Relaxed) != 0).for_each(|w| w.store(0, Ordering::Release));
     }
 
     #[cold]

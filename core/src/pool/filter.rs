@@ -53,7 +53,7 @@ impl<T> Few<T> {
 
 impl<'a> Filter<'a> {
     pub(crate) fn new(pool: &Pool, plan: PlanView<'_>, request: &'a Request<'a>) -> Self {
-        let by_id = request.exclude.iter().filter_map(|id| pool.find(plan, id));
+        let by_id = request.exclude.iter().filter_map(|id| pool.member(plan, id));
         let by_ref =
             request.exclude_nodes.iter().filter(|node| pool.is_current(**node)).map(|node| node.index as usize);
         Self {

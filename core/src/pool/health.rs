@@ -219,7 +219,7 @@ impl Pool {
             .max(of(state.is_ejected(), live.outlier_ejection_ns(), live.outlier_max_ejection_ns()))
     }
 
-    fn hold_max(&self, state: State) -> u64 {
+    pub(crate) fn hold_max(&self, state: State) -> u64 {
         let live = self.live();
         let of = |on: bool, max| if on { max } else { 0 };
         of(state.health() == HealthStatus::Unhealthy, live.max_probe_interval_ns())
@@ -273,9 +273,27 @@ impl Pool {
         RateWindow { words: self.memory.guard(index).rate() }.rotate(now_ns, self.bucket_ns(), counters);
     }
 
+    /// Begins the node's window anew, by the present length of its buckets.
+    pub(crate) fn begin_window(&self, index: usize, now_ns: u64) {
+        self.memory.guard(index).rate().iter().for_each(|word| word.store(0, Ordering::Release));
+        self.restart_window(index, now_ns);
+    }
+
     pub(crate) fn restart_window(&self, index: usize, now_ns: u64) {
         let (samples, failures) = self.samples(index);
         RateWindow { words: self.memory.guard(index).rate() }.restart(samples, failures, now_ns, self.bucket_ns());
+    }
+
+    /// Has an own policy go on from what was learned elsewhere.
+    pub(crate) fn tell_own_policy(&self, index: usize, state: State) {
+        let Some(own) = &self.own_health else { return };
+        let health = NodeHealth {
+            status: state.health(),
+            consecutive_failures: state.failures(),
+            consecutive_successes: state.successes(),
+            ..NodeHealth::default()
+        };
+        own.nodes.lock().insert(self.reference(index), health);
     }
 
     #[cold]

@@ -1,6 +1,13 @@
 //! Quotas of a pool's nodes: a pick reserves what it is expected to cost, its end commits what was used, or gives it back.
+//!
+//! A dimension keeps its place among the words while the pool has it, wherever the configuration lists it, so that what
+//! is used of it and what open picks hold of it stays. A place that is free has the name 0 and no limit.
+
+use arrayvec::ArrayVec;
 
 use super::{Pool, Ticket};
+use crate::control::config::QuotaLimit;
+use crate::control::settings::ns;
 use crate::policies::latency::RETRY_AFTER_MAX_NS;
 use crate::policies::reserve::{self, Dimension, Quotas, Record, Refused, Reserved};
 use crate::state::layout::{ENTRY_WORDS, QUOTAS_MAX, attention, pool_word};
@@ -31,24 +38,120 @@ impl Words<'_> {
         self.0[at].load(Ordering::Relaxed)
     }
 
+    fn store(&self, values: [u64; 5]) {
+        self.0.iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+    }
+
     fn name_hash(&self) -> u64 {
-        self.load(0)
+        self.load(NAME)
     }
 
     fn limit(&self) -> u64 {
-        self.load(1)
+        self.load(LIMIT)
     }
 
     fn with_limit(&self, limit: u64) -> Dimension {
-        Dimension::new(limit, self.load(2), self.load(3) as u32)
+        Dimension::new(limit, self.load(WINDOW), self.load(BUCKETS) as u32)
     }
 
     fn default_cost(&self) -> u64 {
-        self.load(4)
+        self.load(DEFAULT_COST)
     }
 }
 
+const NAME: usize = 0;
+const LIMIT: usize = 1;
+const WINDOW: usize = 2;
+const BUCKETS: usize = 3;
+const DEFAULT_COST: usize = 4;
+
+/// The words of a place without a dimension.
+const FREE: [u64; 5] = [0, reserve::UNLIMITED, 0, 1, 0];
+
+fn words_of(quota: &QuotaLimit) -> [u64; 5] {
+    let QuotaLimit { limit, window_ms, buckets, default_cost, .. } = *quota;
+    [key_hash(quota.dimension.as_bytes()), limit, ns(window_ms), u64::from(buckets), default_cost]
+}
+
+/// The words of all places: a dimension that is there stays where it is, and others take places that are free, first
+/// those that were so before, of which open picks can hold nothing.
+fn assign(names: impl Iterator<Item = u64>, quotas: &[QuotaLimit]) -> [[u64; 5]; QUOTAS_MAX] {
+    let mut wanted: ArrayVec<[u64; 5], QUOTAS_MAX> = quotas.iter().take(QUOTAS_MAX).map(words_of).collect();
+    let mut next = [FREE; QUOTAS_MAX];
+    let mut free: ArrayVec<(bool, usize), QUOTAS_MAX> = ArrayVec::new();
+    for (at, name) in names.take(QUOTAS_MAX).enumerate() {
+        match wanted.iter().position(|values| values[NAME] == name) {
+            Some(found) => next[at] = wanted.remove(found),
+            None => free.push((name != 0, at)),
+        }
+    }
+    free.sort_unstable();
+    for ((_, at), values) in free.into_iter().zip(wanted) {
+        next[at] = values;
+    }
+    next
+}
+
 impl Pool {
+    /// Puts these dimensions in force; how many places are in use. A dimension that is new, or whose window or buckets
+    /// are others, begins with nothing used, and what open picks hold of it is forgotten. For the holder of the build
+    /// lease.
+    pub(crate) fn store_quotas(&self, quotas: &[QuotaLimit]) -> u32 {
+        let words = self.memory.pool_words(pool_word::QUOTAS, pool_word::QUOTAS_END);
+        let places: ArrayVec<Words<'_>, QUOTAS_MAX> =
+            words.chunks_exact(ENTRY_WORDS).take(QUOTAS_MAX).map(Words).collect();
+        let next = assign(places.iter().map(Words::name_hash), quotas);
+        let mut begun = 0;
+        for (at, (place, next)) in places.iter().zip(&next).enumerate() {
+            let is_other = [NAME, WINDOW, BUCKETS].iter().any(|&word| place.load(word) != next[word]);
+            if is_other && (place.name_hash(), next[NAME]) != (0, 0) {
+                begun |= 1 << at;
+            }
+            place.store(*next);
+        }
+        if begun != 0 {
+            self.begin_dimensions(begun);
+        }
+        next.iter().rposition(|values| values[NAME] != 0).map_or(0, |last| last as u32 + 1)
+    }
+
+    /// Has the dimensions at the places of `mask` begin anew.
+    fn begin_dimensions(&self, mask: u64) {
+        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
+        for index in 0..used.min(self.memory.nodes_max()) {
+            let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
+            for at in (0..QUOTAS_MAX).filter(|at| mask >> at & 1 != 0) {
+                if own[at].load(Ordering::Relaxed) != 0 {
+                    own[at].store(0, Ordering::Relaxed);
+                }
+                self.quota(index).reset_dimension(at);
+            }
+        }
+        for (ticket, _) in self.memory.leases().open_tickets() {
+            Record::new(self.memory.reservation(ticket.slot())).forget(mask);
+        }
+    }
+
+    fn place_of(&self, dimension: &str) -> Option<usize> {
+        let wanted = key_hash(dimension.as_bytes());
+        self.dimensions().position(|place| place.name_hash() == wanted)
+    }
+
+    /// A node's own limit in a dimension, `None` where it has the pool's.
+    pub(crate) fn own_limit(&self, index: usize, dimension: &str) -> Option<u64> {
+        let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
+        own.get(self.place_of(dimension)?)?.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Has so much of a dimension count as used from now on, instead of what does; nothing if the pool does not have it.
+    pub(crate) fn set_used(&self, index: usize, dimension: &str, amount: u64, now_ns: u64) {
+        let Some(place) = self.place_of(dimension) else { return };
+        let mut used = [0; QUOTAS_MAX];
+        used[place] = amount;
+        self.quota(index).reset_dimension(place);
+        self.quota(index).commit(&self.limits_of(index), &Reserved::default(), &used, now_ns);
+    }
+
     fn dimensions(&self) -> impl Iterator<Item = Words<'_>> {
         let count = (self.live().quotas() as usize).min(QUOTAS_MAX);
         let words = self.memory.pool_words(pool_word::QUOTAS, pool_word::QUOTAS_END);
@@ -75,7 +178,7 @@ impl Pool {
     }
 
     /// The pool's dimensions with a node's own limits.
-    fn limits_of(&self, index: usize) -> arrayvec::ArrayVec<Dimension, QUOTAS_MAX> {
+    fn limits_of(&self, index: usize) -> ArrayVec<Dimension, QUOTAS_MAX> {
         let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
         let limit = |(dimension, own): (Words<'_>, &AtomicU64)| {
             let limit = own.load(Ordering::Relaxed).checked_sub(1).unwrap_or_else(|| dimension.limit());
@@ -167,10 +270,12 @@ impl Pool {
         }
     }
 
-    /// Used and limit of a node in each dimension.
-    pub(crate) fn quotas_used(&self, index: usize, now_ns: u64) -> Vec<(u64, u64)> {
+    /// Used and limit of a node in each of these dimensions of the pool.
+    pub(crate) fn quotas_used(&self, index: usize, quotas: &[QuotaLimit], now_ns: u64) -> Vec<(u64, u64)> {
         let limits = self.limits_of(index);
-        (0..limits.len()).map(|at| (self.quota(index).used(&limits, at, now_ns), limits[at].limit)).collect()
+        let used = |at: usize| Some((self.quota(index).used(&limits, at, now_ns), limits.get(at)?.limit));
+        let of = |quota: &QuotaLimit| self.place_of(&quota.dimension).and_then(used).unwrap_or((0, quota.limit));
+        quotas.iter().map(of).collect()
     }
 
     /// The least share of a quota that is left; `None` without quotas.

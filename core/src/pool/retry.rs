@@ -223,6 +223,11 @@ impl Pool {
         Budget { words: self.memory.pool_words(pool_word::RETRIES, pool_word::RETRIES_END) }
     }
 
+    /// Begins the budget anew, by the present length of its window.
+    pub(crate) fn begin_budget(&self) {
+        self.budget().words.iter().for_each(|word| word.store(0, Ordering::Release));
+    }
+
     fn budget_rule(&self) -> budget::Settings {
         let live = self.live();
         budget::Settings {

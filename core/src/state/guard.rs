@@ -129,6 +129,12 @@ impl<'a> Guard<'a> {
         self.change(what, |count| count.wrapping_sub(1));
     }
 
+    /// Counts samples of the node's window that are no endings of picks.
+    pub(crate) fn add_samples(self, samples: u32, failures: u32) {
+        self.change(Count::Neutral, |count| count.wrapping_sub(samples));
+        self.change(Count::WindowFailures, |count| count.wrapping_add(failures));
+    }
+
     /// By compare-and-swap, since one of two neighbours may wrap.
     fn change(self, what: Count, change: impl Fn(u32) -> u32) {
         let word = &self.0[COUNTS + what as usize / 2];

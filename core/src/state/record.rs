@@ -1,7 +1,8 @@
 //! A node's texts: id, name, address and labels, written once before the node becomes a member.
 //!
 //! A picked node's record stays as it is until the pick ends, because an index with anything in flight is not given to
-//! another node. A reader that holds no pick compares the generation before and after copying.
+//! another node. A reader that holds no pick compares the generation before and after copying. The texts of a node that
+//! stays may be replaced while it is read, so they carry a version, which is odd meanwhile; readers read again.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use crate::vocabulary::node::NodeSpec;
 use crate::vocabulary::text::{TEXT_BYTES_MAX, Text};
 
 /// Lengths of id, name and address (8 bits each), then the number of labels (8 bits) and of label bytes (16 bits), then
-/// the length of the zone (8 bits).
+/// the length of the zone (8 bits), then the version (8 bits).
 const LENGTHS: usize = 0;
 const ID: usize = 1;
 const NAME: usize = ID + TEXT_WORDS;
@@ -26,6 +27,11 @@ const LABEL_HASHES: usize = ZONE + ZONE_WORDS;
 pub(crate) fn words(limits: &Limits) -> usize {
     LABEL_HASHES + limits.max_labels as usize + label_text_words(limits)
 }
+
+/// What the version counts by.
+const VERSION: u64 = 1 << 56;
+/// Readings of a text that is being replaced. Who replaces it is done in a microsecond, unless its process was killed.
+const READINGS_MAX: u32 = 1 << 16;
 
 /// Label bytes, and two length bytes a label: they are kept as length, key, length, value.
 fn label_text_words(limits: &Limits) -> usize {
@@ -44,28 +50,44 @@ impl<'a> Record<'a> {
         Self { words, max_labels: limits.max_labels as usize }
     }
 
+    /// For the holder of the build lease. Writes nothing if nothing is different.
     pub(crate) fn write(self, spec: &NodeSpec) {
         let mut labels = Vec::new();
-        for (i, (key, value)) in spec.labels.iter().enumerate().take(self.max_labels) {
-            self.words[LABEL_HASHES + i].store(label_hash(key, value), Ordering::Release);
+        for (key, value) in spec.labels.iter().take(self.max_labels) {
             for text in [key, value] {
                 labels.extend_from_slice(&(text.len() as u16).to_le_bytes());
                 labels.extend_from_slice(text.as_bytes());
             }
         }
+        let hashes = spec.labels.iter().take(self.max_labels).map(|(key, value)| label_hash(key, value));
         let count = spec.labels.len().min(self.max_labels);
-        store_bytes(&self.words[ID..NAME], spec.id.as_bytes());
-        store_bytes(&self.words[NAME..ADDRESS], spec.name.as_bytes());
-        store_bytes(&self.words[ADDRESS..ZONE], spec.address.as_bytes());
-        store_bytes(&self.words[ZONE..LABEL_HASHES], spec.zone.as_bytes());
-        store_bytes(&self.words[LABEL_HASHES + self.max_labels..], &labels);
         let lengths = spec.id.len().min(TEXT_BYTES_MAX) as u64
             | (spec.name.len().min(TEXT_BYTES_MAX) as u64) << 8
             | (spec.address.len().min(TEXT_BYTES_MAX) as u64) << 16
             | (count as u64) << 24
             | (labels.len() as u64) << 32
             | (spec.zone.len().min(NodeSpec::ZONE_BYTES_MAX) as u64) << 48;
-        self.words[LENGTHS].store(lengths, Ordering::Release);
+        let texts: [(&[AtomicU64], &[u8]); 5] = [
+            (&self.words[ID..NAME], spec.id.as_bytes()),
+            (&self.words[NAME..ADDRESS], spec.name.as_bytes()),
+            (&self.words[ADDRESS..ZONE], spec.address.as_bytes()),
+            (&self.words[ZONE..LABEL_HASHES], spec.zone.as_bytes()),
+            (&self.words[LABEL_HASHES + self.max_labels..], &labels),
+        ];
+        let before = self.lengths();
+        let same = before & (VERSION - 1) == lengths && texts.iter().all(|(words, bytes)| holds(words, bytes));
+        if same && before & VERSION == 0 {
+            return;
+        }
+        let writing = before | VERSION;
+        self.words[LENGTHS].store(writing, Ordering::Relaxed);
+        // Releases: who reads any word of the new texts finds the version odd, or that of the new texts, afterwards.
+        for (word, hash) in self.words[LABEL_HASHES..].iter().zip(hashes) {
+            word.store(hash, Ordering::Release);
+        }
+        texts.iter().for_each(|(words, bytes)| store_bytes(words, bytes));
+        let version = (writing & !(VERSION - 1)).wrapping_add(VERSION);
+        self.words[LENGTHS].store(version | lengths, Ordering::Release);
     }
 
     pub(crate) fn id(self) -> Text {
@@ -81,8 +103,7 @@ impl<'a> Record<'a> {
     }
 
     pub(crate) fn zone(self) -> Text {
-        let len = (self.lengths() >> 48) as usize & 0xFF;
-        self.text_of(ZONE, ZONE_WORDS, len.min(NodeSpec::ZONE_BYTES_MAX))
+        self.read(|lengths| text_of(&self.words[ZONE..LABEL_HASHES], (lengths >> 48) as usize & 0xFF))
     }
 
     /// Whether the node has every label of `hashes`.
@@ -94,10 +115,12 @@ impl<'a> Record<'a> {
 
     /// Keys and values in key order.
     pub(crate) fn labels(self) -> Vec<(String, String)> {
-        let len = (self.lengths() >> 32) as usize & 0xFFFF;
         let area = &self.words[LABEL_HASHES + self.max_labels..];
-        let mut bytes = vec![0; len.min(area.len() * 8)];
-        load_bytes(area, &mut bytes);
+        let bytes = self.read(|lengths| {
+            let mut bytes = vec![0; ((lengths >> 32) as usize & 0xFFFF).min(area.len() * 8)];
+            load_bytes(area, &mut bytes);
+            bytes
+        });
         let mut rest = bytes.as_slice();
         let mut labels = Vec::new();
         while let (Some(key), Some(value)) = (take_text(&mut rest), take_text(&mut rest)) {
@@ -111,19 +134,41 @@ impl<'a> Record<'a> {
     }
 
     fn text(self, at: usize, shift: u32) -> Text {
-        self.text_of(at, TEXT_WORDS, (self.lengths() >> shift) as usize & 0xFF)
+        self.read(|lengths| text_of(&self.words[at..at + TEXT_WORDS], (lengths >> shift) as usize & 0xFF))
     }
 
-    fn text_of(self, at: usize, words: usize, len: usize) -> Text {
-        let mut bytes = [0; TEXT_WORDS * 8];
-        load_bytes(&self.words[at..at + words], &mut bytes[..len.next_multiple_of(8)]);
-        let mut text = Text::new();
-        // A record that is being replaced under a reader's eyes can be torn within a character.
-        if let Ok(valid) = std::str::from_utf8(&bytes[..len]) {
-            text.push_str(valid);
+    /// What `copy` makes of texts that belong together, given their lengths.
+    #[inline]
+    fn read<T>(self, copy: impl Fn(u64) -> T) -> T {
+        let mut before = self.lengths();
+        for _ in 0..READINGS_MAX {
+            let copied = copy(before);
+            let after = self.lengths();
+            if before == after && before & VERSION == 0 {
+                return copied;
+            }
+            std::hint::spin_loop();
+            before = after;
         }
-        text
+        copy(before)
     }
+}
+
+fn text_of(words: &[AtomicU64], len: usize) -> Text {
+    let mut bytes = [0; TEXT_WORDS * 8];
+    let len = len.min(words.len() * 8).min(TEXT_BYTES_MAX);
+    load_bytes(words, &mut bytes[..len.next_multiple_of(8)]);
+    let mut text = Text::new();
+    // Whoever was killed while writing has left it torn, maybe within a character.
+    if let Ok(valid) = std::str::from_utf8(&bytes[..len]) {
+        text.push_str(valid);
+    }
+    text
+}
+
+/// Whether these words begin with `bytes`.
+fn holds(words: &[AtomicU64], bytes: &[u8]) -> bool {
+    words.iter().zip(bytes.chunks(8)).all(|(word, chunk)| word.load(Ordering::Relaxed).to_le_bytes().starts_with(chunk))
 }
 
 fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {

@@ -28,6 +28,7 @@ pub const CODES: &[(u32, &str, &str)] = &[
     (201, "ERR_DUPLICATE_NODE", "a node of that id exists"),
     (202, "ERR_BUSY", "another control call holds the pool"),
     (203, "ERR_CLOSED", "a pool, or another object, that was freed"),
+    (204, "ERR_STORE", "a state store failed"),
     (300, "ERR_STALE_TICKET", "a ticket that was finished, expired, or is of a freed pool or another process"),
     (301, "ERR_INVALID_TICKET", "not a ticket"),
     (400, "ERR_CALLBACK", "a callback failed"),
@@ -56,6 +57,8 @@ impl Error {
             Self::State(StateError::UnknownNode(_)) => 200,
             Self::State(StateError::DuplicateNode(_)) => 201,
             Self::State(StateError::Busy) => 202,
+            Self::State(StateError::Closed) => 203,
+            Self::State(StateError::Store(_)) => 204,
             Self::Ticket(TicketError::Stale) => 300,
             Self::Ticket(TicketError::Invalid) => 301,
             Self::Callback(_) => 400,
@@ -112,6 +115,11 @@ pub enum StateError {
     DuplicateNode(String),
     #[error("another control call holds the pool")]
     Busy,
+    #[error("the pool is closed")]
+    Closed,
+    /// A [`StateStore`](crate::StateStore) could not be read or written; says why.
+    #[error("state store: {0}")]
+    Store(String),
 }
 
 impl From<StateError> for Error {

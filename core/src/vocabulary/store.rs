@@ -27,6 +27,11 @@ pub trait StateStore: Send + Sync {
     /// Everything that is kept, in no particular order.
     #[expect(clippy::type_complexity, reason = "pairs read better than a name for them would")]
     fn list(&self) -> Result<Vec<(Self::NodeId, Self::State)>, Self::Error>;
+
+    /// Keeps all of these, as [`put`](Self::put) does one by one; a store that can do better at once does.
+    fn put_all(&self, states: Vec<(Self::NodeId, Self::State)>) -> Result<(), Self::Error> {
+        states.into_iter().try_for_each(|(id, state)| self.put(&id, state))
+    }
 }
 
 /// A [`StateStore`] in the memory of this process.

@@ -40,7 +40,7 @@ impl Value {
 }
 
 /// Reads a file by `read`. Errors name it.
-pub(super) fn from_path<T>(path: &Path, read: impl FnOnce(&Value) -> Result<T, Error>) -> Result<T, Error> {
+pub(in crate::control) fn from_path<T>(path: &Path, read: impl FnOnce(&Value) -> Result<T, Error>) -> Result<T, Error> {
     let unreadable = |e: std::io::Error| ConfigError::new("", 0, format!("cannot read {}: {e}", path.display()));
     let mut bytes = Vec::new();
     // One byte more than a text may have is enough to see that there are too many.

@@ -9,6 +9,7 @@ mod document;
 mod engine;
 mod guard;
 mod health;
+mod learned;
 mod limits;
 mod nodes;
 mod pool;
@@ -20,9 +21,11 @@ mod yaml;
 
 pub use capacity::{AdaptiveLimitConfig, LatencyStats, QuotaLimit, RetryConfig, StatsConfig};
 pub use cross::validate_node_quotas;
+pub(super) use document::from_path;
 pub use engine::EngineConfig;
 pub use guard::{BreakerConfig, OutlierConfig, PanicConfig, PanicMode};
 pub use health::{ChecksConfig, HealthConfig};
+pub(super) use learned::Learned;
 pub use nodes::{WEIGHT_SUM_MAX, parse_nodes, validate_node, validate_nodes};
 pub use pool::PoolConfig;
 pub use strategy::{

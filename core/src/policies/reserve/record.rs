@@ -57,6 +57,12 @@ impl<'a> Record<'a> {
         }
         reserved
     }
+
+    /// Forgets what is held of the dimensions of `mask`. A record that changes owner meanwhile may lose the same, which
+    /// then counts until its window rolls.
+    pub(crate) fn forget(self, mask: u64) {
+        self.words[0].fetch_and(!(mask & 0xFF), Ordering::AcqRel);
+    }
 }
 
 fn head(ticket: Ticket) -> u64 {

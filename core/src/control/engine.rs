@@ -1,0 +1,257 @@
+//! All pools of one configuration, by name, replaced together while picks are running.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::config::{EngineConfig, Kind, Value, from_path};
+use super::maintain::Maintained;
+use super::metrics;
+use super::reload::{Applied, Prepared};
+use super::stats::PoolStats;
+use crate::pool::Pool;
+use crate::vocabulary::error::{ConfigError, Error};
+use crate::vocabulary::time::now_ns;
+
+/// Pools by name.
+///
+/// A pool that is taken out of the configuration leaves the engine; hosts that still hold it can go on with it until
+/// they drop it, and open picks end as usual.
+///
+/// ```
+/// use loadwise::{Engine, Request};
+///
+/// let engine = Engine::from_config("
+/// pools:
+///   shop: {strategy: p2c, nodes: ['10.0.0.1:80', '10.0.0.2:80']}
+///   search: {strategy: maglev, nodes: ['10.0.1.1:80']}
+/// ")?;
+/// let shop = engine.pool("shop").ok_or("no such pool")?;
+/// let pick = shop.pick(&Request::new())?;
+///
+/// let reloaded = engine.reload_from("
+/// pools:
+///   shop: {strategy: random, nodes: ['10.0.0.2:80', '10.0.0.3:80']}
+///   mail: {nodes: ['10.0.2.1:25']}
+/// ")?;
+/// assert_eq!((reloaded.changed, reloaded.added), (vec!["shop".into()], vec!["mail".into()]));
+/// assert_eq!((reloaded.removed, reloaded.version), (vec!["search".into()], 2));
+/// assert_eq!(shop.strategy(), "random");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Engine {
+    /// In the order of the document.
+    pools: RwLock<Vec<Arc<Pool>>>,
+    path: Option<PathBuf>,
+    version: AtomicU64,
+    /// Held by whoever replaces the configuration.
+    reloading: Mutex<()>,
+}
+
+/// What a reload did, by names of pools.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    /// Those that stayed and were configured otherwise before.
+    pub changed: Vec<String>,
+    /// Of the engine's configuration, from 1.
+    pub version: u64,
+}
+
+impl Engine {
+    /// Pools from a file of YAML or JSON, which [`reload`](Self::reload) reads again.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming key, line and file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let engine = from_path(path, Self::from_value)?;
+        Ok(Self { path: Some(path.to_owned()), ..engine })
+    }
+
+    /// Pools from YAML or JSON text: a map `pools`, or the configuration of one pool, which is then called `default`.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming key and line.
+    pub fn from_config(text: &str) -> Result<Self, Error> {
+        Self::from_value(&Value::parse(text)?)
+    }
+
+    /// Pools from native data.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the key.
+    pub fn from_value(value: &Value) -> Result<Self, Error> {
+        let engine =
+            Self { pools: RwLock::default(), path: None, version: AtomicU64::new(0), reloading: Mutex::default() };
+        engine.reload_value(value)?;
+        Ok(engine)
+    }
+
+    /// The pool of a name. Look it up once and keep it: it stays the same pool over reloads.
+    pub fn pool(&self, name: &str) -> Option<Arc<Pool>> {
+        self.pools.read().iter().find(|pool| pool.name() == name).cloned()
+    }
+
+    /// The names of all pools, in the order of the document.
+    pub fn names(&self) -> Vec<String> {
+        self.pools.read().iter().map(|pool| pool.name().to_owned()).collect()
+    }
+
+    /// Reads the file again that the engine was opened with, and puts it in force: see [`Pool::reload`] for what pools
+    /// that stay keep. A pool that is configured as before is left alone. All is checked before anything is changed, so
+    /// that picks under way find either configuration, and an error leaves the present one.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming pool, key, line and file; or that there is no file.
+    pub fn reload(&self) -> Result<Reloaded, Error> {
+        match &self.path {
+            Some(path) => from_path(path, |value| self.reload_value(value)),
+            None => {
+                Err(ConfigError::new("", 0, "the engine was not opened from a file: give it the configuration").into())
+            }
+        }
+    }
+
+    /// [`reload`](Self::reload) from a text.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming pool, key and line.
+    pub fn reload_from(&self, text: &str) -> Result<Reloaded, Error> {
+        self.reload_value(&Value::parse(text)?)
+    }
+
+    /// [`reload`](Self::reload) from native data.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming pool and key.
+    pub fn reload_value(&self, value: &Value) -> Result<Reloaded, Error> {
+        let EngineConfig { pools: wanted } = EngineConfig::from_value(value)?;
+        let reloading = self.reloading.lock();
+        let present = self.pools.read().clone();
+        let find = |name: &str| present.iter().find(|pool| pool.name() == name);
+        let mut next = Vec::new();
+        let mut reloaded = Reloaded::default();
+        // New pools first: this is what takes long, and those that are there can be changed by others meanwhile.
+        for (name, config) in &wanted {
+            next.push(match find(name) {
+                Some(pool) => pool.clone(),
+                None => {
+                    let made = Pool::builder().name(name).config(config.clone()).build();
+                    reloaded.added.push(name.clone());
+                    Arc::new(made.map_err(|error| located(error, name, value))?)
+                }
+            });
+        }
+        let mut prepared: Vec<Prepared<'_>> = Vec::new();
+        for (name, config) in &wanted {
+            let Some(pool) = find(name) else { continue };
+            let ready = pool.prepare(config).map_err(|error| located(error, name, value))?;
+            if ready.differs() {
+                reloaded.changed.push(name.clone());
+                prepared.push(ready);
+            }
+        }
+        // Nothing can be refused from here on.
+        let now_ns = now_ns();
+        let applied: Vec<Applied<'_>> = prepared.into_iter().map(|ready| ready.apply(now_ns)).collect();
+        let gone = present.iter().filter(|pool| !next.iter().any(|stays| Arc::ptr_eq(stays, pool)));
+        reloaded.removed = gone.map(|pool| pool.name().to_owned()).collect();
+        *self.pools.write() = next;
+        reloaded.version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
+        drop(reloading);
+        applied.into_iter().for_each(Applied::tell);
+        Ok(reloaded)
+    }
+
+    /// The configuration in force: `pools` by name, each as [`Pool::config_value`] has it, and `version`.
+    pub fn config(&self) -> Value {
+        let pools = self.snapshot();
+        let pools = Value::map(pools.iter().map(|pool| (pool.name(), pool.config_value())));
+        Value::map([("pools", pools), ("version", Value::from(self.version()))])
+    }
+
+    /// How often a configuration was put in force, the first included.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// [Maintains](Pool::maintain) all pools; the earliest time at which one of them is due again, and what was done in
+    /// all. To be called from a timer, about once a second.
+    pub fn maintain(&self, now_ns: u64) -> Maintained {
+        let mut all = Maintained { next_due_ns: u64::MAX, leases_expired: 0, rebuilt: false };
+        for pool in self.snapshot() {
+            let one = pool.maintain(now_ns);
+            all.next_due_ns = all.next_due_ns.min(one.next_due_ns);
+            all.leases_expired += one.leases_expired;
+            all.rebuilt |= one.rebuilt;
+        }
+        all
+    }
+
+    /// All pools in figures.
+    pub fn stats(&self) -> Vec<PoolStats> {
+        self.stats_at(now_ns())
+    }
+
+    /// [`stats`](Self::stats) at a time of the caller's.
+    pub fn stats_at(&self, now_ns: u64) -> Vec<PoolStats> {
+        self.snapshot().iter().map(|pool| pool.stats_at(now_ns)).collect()
+    }
+
+    /// [`stats`](Self::stats) as the text of Prometheus, format 0.0.4.
+    pub fn prometheus(&self) -> String {
+        metrics::prometheus(&self.stats())
+    }
+
+    /// [`stats`](Self::stats) as the text of OpenMetrics 1.0.
+    pub fn openmetrics(&self) -> String {
+        metrics::openmetrics(&self.stats())
+    }
+
+    /// The pools of this moment, so that nobody waits for them while they are asked.
+    fn snapshot(&self) -> Vec<Arc<Pool>> {
+        self.pools.read().clone()
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("pools", &self.names()).field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+/// What a pool says of its configuration, as said of the document that it stands in.
+fn located(error: Error, name: &str, document: &Value) -> Error {
+    let Error::Config(error) = error else { return error };
+    let (pool, prefix) = match document.get("pools") {
+        Some(pools) => (pools.get(name), Some(format!("pools.{name}"))),
+        None => (Some(document), None),
+    };
+    let line = if error.line == 0 { pool.map_or(0, |pool| line_of(pool, &error.key)) } else { error.line };
+    let key = match prefix {
+        Some(prefix) if error.key.is_empty() => prefix,
+        Some(prefix) => format!("{prefix}.{}", error.key),
+        None => error.key,
+    };
+    ConfigError { key, line, ..error }.into()
+}
+
+/// The line of a key as `nodes[2].weight`, or that of what it would stand in.
+fn line_of(value: &Value, key: &str) -> usize {
+    let mut at = value;
+    for step in key.split(['.', '[']) {
+        let next = match (&at.kind, step.strip_suffix(']')) {
+            (Kind::List(items), Some(index)) => index.parse().ok().and_then(|index: usize| items.get(index)),
+            _ => at.get(step),
+        };
+        match next {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    at.line
+}

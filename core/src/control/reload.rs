@@ -1,0 +1,252 @@
+//! A pool's configuration, replaced while picks are running, and read back.
+//!
+//! ```text
+//! prepare:  check everything that can be refused; take the build lease; find a place for every node     changes nothing
+//! apply:    settings, nodes by id, plan; then what no longer applies is let go                          cannot fail
+//! tell:     observers and waiters, when no lease is held any more
+//! ```
+//!
+//! An engine prepares all its pools before it applies any, so that a document is in force as a whole or not at all.
+
+use super::config::{Kind, PoolConfig, StrategyConfig, StrategyKind, Value};
+use super::lock::Building;
+use super::membership::{Draining, Replacement, TopologyChange};
+use super::policy::table_size;
+use crate::plan::step::Step;
+use crate::pool::Pool;
+use crate::state::layout::pool_word;
+use crate::state::node::State;
+use crate::sync::Ordering;
+use crate::vocabulary::error::{ConfigError, Error};
+use crate::vocabulary::limits::Limits;
+use crate::vocabulary::node::NodeSpec;
+use crate::vocabulary::time::now_ns;
+
+/// A configuration that can be put in force, and the right to do so.
+pub(crate) struct Prepared<'p> {
+    pool: &'p Pool,
+    config: PoolConfig,
+    steps: Vec<Step>,
+    replacement: Replacement,
+    differs: bool,
+    building: Building<'p>,
+}
+
+/// What is to be told of a configuration that was put in force.
+pub(crate) struct Applied<'p> {
+    pool: &'p Pool,
+    topology: TopologyChange,
+    /// Nodes that nothing holds any more: state before and after.
+    let_go: Vec<(usize, State, State)>,
+    now_ns: u64,
+}
+
+impl Pool {
+    /// Replaces the configuration while picks are running. What is known of nodes whose ids stay is kept: in flight,
+    /// averages, health, breakers, holds, warm-ups, draining, sessions, the phase of round robins; so is what was used of
+    /// quotas whose dimension, window and buckets stay. A breaker or an ejection that is not configured any more lets go
+    /// of its nodes.
+    ///
+    /// `seed`, `limits`, and `points` of `ring_hash` are fixed when a pool is made. An own strategy that is in charge stays
+    /// the first of the chain.
+    ///
+    /// ```
+    /// use loadwise::{Pool, config::PoolConfig};
+    ///
+    /// let pool = Pool::from_config("{strategy: p2c, nodes: [a, b]}")?;
+    /// pool.reload(&PoolConfig::parse("{strategy: maglev, nodes: [b, c], breaker: true}")?)?;
+    /// assert_eq!((pool.strategy(), pool.config_version()), ("maglev", 2));
+    ///
+    /// let error = pool.reload(&PoolConfig::parse("{nodes: [b, c], limits: {max_nodes: 5}}")?).unwrap_err();
+    /// assert!(error.to_string().starts_with("limits.max_nodes: "));
+    /// assert_eq!(pool.config_version(), 2);
+    /// # Ok::<(), loadwise::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] for what cannot be, or cannot be any more; nothing is changed then.
+    pub fn reload(&self, config: &PoolConfig) -> Result<(), Error> {
+        self.reload_at(config, now_ns())
+    }
+
+    /// [`reload`](Self::reload) at a time of the caller's.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_at(&self, config: &PoolConfig, now_ns: u64) -> Result<(), Error> {
+        let applied = self.prepare(config)?.apply(now_ns);
+        applied.tell();
+        Ok(())
+    }
+
+    /// The configuration in force with every key, defaults included, with the nodes as they are now; and `version`, how
+    /// often it was replaced.
+    pub fn config_value(&self) -> Value {
+        let building = self.enter();
+        let (config, version) = (self.config_in_force(), self.config_version());
+        drop(building);
+        let mut value = config.to_value();
+        if let (Kind::Map(entries), Kind::Map(version)) =
+            (&mut value.kind, Value::map([("version", Value::from(version))]).kind)
+        {
+            entries.extend(version);
+        }
+        value
+    }
+
+    /// Finds out whether a configuration can be put in force.
+    pub(crate) fn prepare(&self, config: &PoolConfig) -> Result<Prepared<'_>, Error> {
+        let building = self.enter();
+        let config = self.settled(config);
+        config.validate()?;
+        self.check_fixed(&config)?;
+        self.check_room(&config)?;
+        let steps = self.steps_of(&config.strategy)?;
+        if config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) && !self.own_strategy.is_set() {
+            return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
+        }
+        let replacement = self.find_places(&config.nodes, &steps, config.zones.is_some())?;
+        let differs = config != self.config_in_force();
+        Ok(Prepared { pool: self, config, steps, replacement, differs, building })
+    }
+
+    /// A configuration as it would be in force here: two that mean the same are equal. For the holder of the build lease.
+    fn settled(&self, config: &PoolConfig) -> PoolConfig {
+        let mut config = config.clone();
+        let own_is_in_charge = self.config.lock().strategy.iter().any(|s| s.kind == StrategyKind::Custom);
+        if own_is_in_charge && !config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) {
+            config.strategy.insert(0, StrategyConfig::from(StrategyKind::Custom));
+        }
+        for strategy in &mut config.strategy {
+            if let StrategyKind::RingHash { points: points @ None, compat: None } = &mut strategy.kind {
+                *points = Some(self.memory.layout.ring_points);
+            }
+        }
+        config.limits.max_picks = config.limits.max_picks.next_multiple_of(64);
+        config.node_lines = Vec::new();
+        config
+    }
+
+    /// For the holder of the build lease.
+    fn config_in_force(&self) -> PoolConfig {
+        let config = self.config.lock().clone();
+        let nodes = self.members().into_iter().map(|index| self.spec_of(index, &config)).collect();
+        self.settled(&PoolConfig { nodes, ..config })
+    }
+
+    /// A member as it would be described.
+    fn spec_of(&self, index: usize, config: &PoolConfig) -> NodeSpec {
+        let (node, record) = (self.memory.node(index), self.memory.record(index));
+        let dimensions = config.quotas.iter().map(|quota| &quota.dimension);
+        NodeSpec {
+            id: record.id().as_str().to_owned(),
+            name: record.name().as_str().to_owned(),
+            address: record.address().as_str().to_owned(),
+            weight: node.weight(),
+            labels: record.labels().into_iter().collect(),
+            tier: node.tier(),
+            zone: record.zone().as_str().to_owned(),
+            max_in_flight: node.max_in_flight(),
+            quotas: dimensions.filter_map(|name| Some((name.clone(), self.own_limit(index, name)?))).collect(),
+            user_data: self.user_data_of(self.reference(index)),
+        }
+    }
+
+    /// That nothing is asked to change that is fixed when a pool is made.
+    fn check_fixed(&self, config: &PoolConfig) -> Result<(), ConfigError> {
+        let fixed = |key: &str, is: String, was: String| {
+            let message = format!("cannot become {is}: it is {was} since the pool was made");
+            Err(ConfigError::new(key, 0, message))
+        };
+        if config.seed != self.settings.seed {
+            let text = |seed: Option<u64>| seed.map_or("unset".to_owned(), |seed| seed.to_string());
+            return fixed("seed", text(config.seed), text(self.settings.seed));
+        }
+        let before = self.config.lock().clone();
+        let was = fixed_limits(&self.settled(&before).limits);
+        match fixed_limits(&config.limits).into_iter().zip(was).find(|(is, was)| is != was) {
+            Some(((key, is), (_, was))) => fixed(key, is.to_string(), was.to_string()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is fixed of the limits, by key.
+fn fixed_limits(limits: &Limits) -> [(&'static str, u32); 7] {
+    [
+        ("limits.max_nodes", limits.max_nodes),
+        ("limits.max_picks", limits.max_picks),
+        ("limits.max_processes", limits.max_processes),
+        ("limits.max_labels", limits.max_labels),
+        ("limits.max_label_bytes", limits.max_label_bytes),
+        ("limits.max_table_size", limits.max_table_size),
+        ("limits.max_groups", limits.max_groups),
+    ]
+}
+
+impl<'p> Prepared<'p> {
+    /// Whether it is another configuration than the one in force.
+    pub(crate) fn differs(&self) -> bool {
+        self.differs
+    }
+
+    /// Puts the configuration in force.
+    pub(crate) fn apply(self, now_ns: u64) -> Applied<'p> {
+        let Self { pool, mut config, steps, replacement, building, .. } = self;
+        let nodes = std::mem::take(&mut config.nodes);
+        let before = pool.config.lock().clone();
+        pool.store_settings(&config);
+        if let Some(size) = table_size(&config.strategy) {
+            pool.table_size.store(u64::from(size), Ordering::Relaxed);
+        }
+        // Buckets of another length are numbered otherwise.
+        if config.health.window_ms != before.health.window_ms {
+            pool.members().into_iter().for_each(|index| pool.begin_window(index, now_ns));
+        }
+        if config.retry.budget_window_ms != before.retry.budget_window_ms {
+            pool.begin_budget();
+        }
+        *pool.config.lock() = config;
+        let let_go = pool.members().into_iter().filter_map(|index| pool.let_go(index)).collect();
+        let topology = pool.replace_nodes(&nodes, replacement, &steps, Draining::GoesOn);
+        pool.memory.pool(pool_word::CONFIG_VERSION).fetch_add(1, Ordering::Relaxed);
+        drop(building);
+        Applied { pool, topology, let_go, now_ns }
+    }
+}
+
+impl Applied<'_> {
+    /// Tells observers and waiters. Not under a build lease: they may call any pool.
+    pub(crate) fn tell(self) {
+        let Self { pool, topology, let_go, now_ns } = self;
+        for (index, old, new) in let_go {
+            if !new.is_down() {
+                pool.note_return(index, now_ns);
+            }
+            pool.note_change(index, old, new, now_ns);
+        }
+        pool.tell_topology(topology);
+        pool.renew_situation(None);
+        pool.wake_all();
+    }
+}
+
+impl Pool {
+    /// Ends what holds a node and is not configured any more; the state before and after, if that changed it.
+    fn let_go(&self, index: usize) -> Option<(usize, State, State)> {
+        let (breaker, outlier) = (self.live().breaker(), self.live().outlier());
+        let node = self.memory.node(index);
+        let mut state = node.state();
+        loop {
+            let new =
+                state.with_breaker(state.is_breaker_open() && breaker).with_ejection(state.is_ejected() && outlier);
+            if new == state {
+                return None;
+            }
+            match node.swap_state(state, new) {
+                Ok(()) => return Some((index, state, new)),
+                Err(seen) => state = seen,
+            }
+        }
+    }
+}
