@@ -372,7 +372,7 @@ fn what_cannot_be_is_told_in_a_document_and_in_code() {
             "quotas: [{dimension: rpm, limit: 0}]",
             1,
             |c| c.quotas = vec![quota("rpm", 0)],
-            "quotas[0].limit: must be 1 to 9007199254740992, not 0",
+            "quotas[0].limit: must be 1 to 1099511627774, not 0",
         ),
         (
             "quotas: [{dimension: '', limit: 1}]",
@@ -399,7 +399,7 @@ fn what_cannot_be_is_told_in_a_document_and_in_code() {
             "nodes: [{id: b, quotas: {rpm: 0}}]",
             1,
             |c| c.nodes = vec![NodeSpec::new("b").quota("rpm", 0)],
-            "nodes[0].quotas.rpm: must be 1 to 9007199254740992, not 0",
+            "nodes[0].quotas.rpm: must be 1 to 1099511627774, not 0",
         ),
         (
             "retry: {base_delay_ms: 251}",

@@ -121,7 +121,8 @@ impl QuotaLimit {
     pub const COUNT_MAX: usize = 8;
     pub const DIMENSION_BYTES_MAX: usize = 63;
     /// Units that a window may hold.
-    pub(super) const LIMIT_MAX: u64 = 1 << 53;
+    /// Amounts are counted in 40 bits, of which the largest is no limit.
+    pub(super) const LIMIT_MAX: u64 = crate::policies::reserve::LIMIT_MAX;
 }
 
 impl Section for QuotaLimit {
