@@ -121,7 +121,16 @@ impl Picks {
 
     /// Opens slot 1 and records `amount` for it.
     fn pick(&self, amount: u64) -> Ticket {
-        let lease = Leased { node: 1, row: 0, node_generation: 1, epoch: 0, started_ns: 1, in_total: false };
+        let lease = Leased {
+            node: 1,
+            row: 0,
+            node_generation: 1,
+            epoch: 0,
+            started_ns: 1,
+            in_total: false,
+            noted: false,
+            probe_ns: 0,
+        };
         let ticket = self.leases().open_next(0, lease).expect("the slot is free");
         let mut reserved = Reserved::default();
         reserved.0[..2].fill(amount);
