@@ -15,7 +15,7 @@ use super::guarded::Guarding;
 use crate::state::guard::Count;
 use crate::state::layout::{pool_word, tally};
 use crate::state::node::State;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::time::NANOS_PER_MS;
 
 /// How soon to look again for a request that may take a probe that is due, when this one may not.
@@ -49,12 +49,7 @@ impl Pool {
                 && !state.is_withdrawn()
                 && guard.accepts_probe(self, index)
                 && d.dry.is_none()
-                && self
-                    .memory
-                    .guard(index)
-                    .probe()
-                    .compare_exchange(seen, deadline, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
+                && take_lease(self.memory.guard(index).probe(), seen, deadline)
             {
                 if seen != 0 {
                     self.memory.guard(index).add(Count::ProbeTimeouts);
@@ -128,8 +123,7 @@ impl Pool {
 
     /// Frees the probe lease that a pick held.
     pub(crate) fn end_probe(&self, index: usize, deadline_ns: u64) {
-        let probe = self.memory.guard(index).probe();
-        let _ = probe.compare_exchange(deadline_ns, 0, Ordering::AcqRel, Ordering::Relaxed);
+        end_lease(self.memory.guard(index).probe(), deadline_ns);
         if self.memory.node(index).state().is_down() {
             // Due again when its hold is over, which may be at once.
             self.hold(index, self.memory.guard(index).hold().load(Ordering::Acquire));
@@ -146,5 +140,78 @@ impl Pool {
     pub(crate) fn earliest_probe(&self, index: usize) -> u64 {
         let guard = self.memory.guard(index);
         guard.hold().load(Ordering::Acquire).max(guard.probe().load(Ordering::Acquire))
+    }
+}
+
+/// Takes a probe whose lease was seen free or timed out; whether this caller is the one.
+fn take_lease(probe: &AtomicU64, seen: u64, deadline_ns: u64) -> bool {
+    // Acquire pairs with the end of the lease before: what its report changed is seen.
+    probe.compare_exchange(seen, deadline_ns, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+/// Frees a lease that is still this caller's.
+fn end_lease(probe: &AtomicU64, deadline_ns: u64) {
+    let _ = probe.compare_exchange(deadline_ns, 0, Ordering::AcqRel, Ordering::Relaxed);
+}
+
+/// Run with `make loom`.
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::{end_lease, take_lease};
+    use crate::sync::{AtomicU64, Ordering};
+
+    type Take = fn(&AtomicU64, u64, u64) -> bool;
+    type End = fn(&AtomicU64, u64);
+
+    /// A probe has timed out; two look at the node at the same time, while the late one reports.
+    fn one_probe_at_a_time(take: Take, end: End) {
+        loom::model(move || {
+            let word = Arc::new(AtomicU64::new(10));
+            let takers: Vec<_> = [20, 21]
+                .into_iter()
+                .map(|deadline| {
+                    let word = word.clone();
+                    thread::spawn(move || take(&word, 10, deadline).then_some(deadline))
+                })
+                .collect();
+            end(&word, 10);
+            let taken: Vec<u64> = takers.into_iter().filter_map(|t| t.join().unwrap()).collect();
+            assert!(taken.len() <= 1, "{taken:?}");
+            // A late report frees its own lease, and only that: then nobody can take what was seen any more.
+            let held = word.load(Ordering::Relaxed);
+            assert_eq!(held, taken.first().copied().unwrap_or(0), "whoever took it still has it");
+        });
+    }
+
+    fn take_without_swap(word: &AtomicU64, seen: u64, deadline: u64) -> bool {
+        let free = word.load(Ordering::Acquire) == seen;
+        if free {
+            word.store(deadline, Ordering::Release);
+        }
+        free
+    }
+
+    fn end_whatever_is_there(word: &AtomicU64, _: u64) {
+        word.store(0, Ordering::Release);
+    }
+
+    #[test]
+    fn one_takes_a_probe_that_timed_out() {
+        one_probe_at_a_time(take_lease, end_lease);
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_that_takes_without_a_swap_probes_twice() {
+        one_probe_at_a_time(take_without_swap, end_lease);
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_that_ends_whatever_is_there_frees_anothers_probe() {
+        one_probe_at_a_time(take_lease, end_whatever_is_there);
     }
 }
