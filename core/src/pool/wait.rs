@@ -130,6 +130,8 @@ impl Pool {
         let mut queue = self.waiters.queue.lock();
         let found = queue.iter().position(|(waiting, _)| *waiting == id).and_then(|at| queue.remove(at));
         self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+        // What the waiter drops is the host's, and may call the pool.
+        drop(queue);
         found.is_some()
     }
 
