@@ -2,6 +2,7 @@
 
 use crate::policies::{latency, outlier};
 use crate::pool::Pool;
+use crate::pool::health::FROM_NOW_ON;
 use crate::state::layout::{attention, plan_word, pool_word, tally};
 use crate::sync::Ordering;
 use crate::vocabulary::time::NANOS_PER_SEC;
@@ -76,6 +77,7 @@ impl Pool {
     fn sweep_nodes(&self, now_ns: u64) {
         let (mut warming, mut exhausted, mut down) = (false, false, false);
         for index in self.members() {
+            self.mend_times(index, now_ns);
             self.rotate_window(index, now_ns, 0);
             self.renew_failure_share(index, now_ns);
             self.sweep_quotas(index, now_ns);
@@ -87,7 +89,11 @@ impl Pool {
             if state.is_ejected() && self.memory.guard(index).hold().load(Ordering::Acquire) <= now_ns {
                 self.take_back(index, now_ns);
             }
-            down |= self.memory.node(index).state().is_down();
+            if self.memory.node(index).state().is_down() {
+                down = true;
+                // Whoever looks at the nodes that are down may have died at it.
+                self.probe_by(self.earliest_probe(index));
+            }
         }
         self.settle_attention(attention::WARMING, warming, |pool| {
             pool.members().iter().any(|&index| pool.memory.node(index).warming_since().load(Ordering::Acquire) != 0)
@@ -98,6 +104,31 @@ impl Pool {
         self.settle_attention(attention::PROBES, down, |pool| {
             pool.members().iter().any(|&index| pool.memory.node(index).state().is_down())
         });
+    }
+
+    /// What is further ahead of the clock than it can be was set by a clock that has gone back since: it begins now.
+    fn mend_times(&self, index: usize, now_ns: u64) {
+        let (node, guard) = (self.memory.node(index), self.memory.guard(index));
+        let begins =
+            [node.warming_since(), guard.draining_since(), guard.joined(), guard.reported_since(), guard.reported_at()];
+        for word in begins {
+            let seen = word.load(Ordering::Relaxed);
+            if seen > now_ns.max(FROM_NOW_ON) {
+                let _ = word.compare_exchange(seen, now_ns.max(1), Ordering::Relaxed, Ordering::Relaxed);
+            }
+        }
+        let live = self.live();
+        let hold_max = live.max_probe_interval_ns().max(live.breaker_max_open_ns()).max(live.outlier_max_ejection_ns());
+        let is_beyond = |until_ns: u64, most_ns: u64| until_ns > now_ns.saturating_add(most_ns);
+        if node.state().is_down() && is_beyond(guard.hold().load(Ordering::Acquire), hold_max) {
+            self.hold(index, now_ns);
+        }
+        if is_beyond(self.exhausted_until(index), latency::RETRY_AFTER_MAX_NS) {
+            self.exhaust(index, 0, now_ns);
+        }
+        if self.is_window_ahead(index, now_ns) {
+            self.begin_window(index, now_ns);
+        }
     }
 
     /// Clears a bit that nothing needs any more. Whoever sets it writes its reason first, so a second look after the

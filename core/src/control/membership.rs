@@ -9,7 +9,7 @@ use crate::plan::ids;
 use crate::plan::step::Step;
 use crate::plan::view::PlanView;
 use crate::pool::{Event, EventKind, Pool};
-use crate::state::layout::{STEPS_MAX, plan_word, pool_word};
+use crate::state::layout::{STEPS_MAX, attention, plan_word, pool_word};
 use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error, StateError};
@@ -341,6 +341,8 @@ impl Pool {
         let current = self.generation().current();
         // Read before any state: a flip that the plan misses makes it out of date.
         let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
+        let panic = self.attention() & attention::PANIC != 0;
+        let mask = if panic { State::ANY } else { crate::pool::AVAILABLE_MASK };
         let described: Vec<Member> = members
             .iter()
             .map(|&index| {
@@ -351,7 +353,7 @@ impl Pool {
                     generation: state.generation(),
                     weight: node.weight(),
                     reported_share: self.memory.guard(index).reported_share().load(Ordering::Relaxed) as u32,
-                    fit: state.fit(crate::pool::AVAILABLE_MASK),
+                    fit: state.fit(mask),
                     id_hash: node.id_hash(),
                 }
             })

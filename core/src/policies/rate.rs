@@ -19,7 +19,8 @@
 //!
 //! The counters are read after the slots were seen, so nobody, however late, puts a snapshot in the place of a later
 //! one. The eleventh slot is the one that the next rotation writes, so that it disturbs no reader; a reader overtaken by
-//! more than that counts less. A clock that goes back stands still here until it is where it was.
+//! more than that counts less. A clock that goes back stands still here until it is where it was, or until somebody who
+//! finds the window [ahead](RateWindow::is_ahead) zeroes its words and restarts it.
 //!
 //! Cost: `rotate` with nothing to do, one load and one division; `over`, two loads and one division. Counting is free.
 
@@ -63,6 +64,12 @@ impl<'a> RateWindow<'a> {
         let samples = since(samples, (then >> 32) as u32);
         // The counters are two words, so one may have been read before the other was counted.
         (samples, since(failures, then as u32).min(samples))
+    }
+
+    /// Whether the newest bucket is ahead of the clock by more than a window.
+    pub(crate) fn is_ahead(self, now_ns: u64, bucket_ns: u64) -> bool {
+        let newest = self.words().map_or(0, |words| words[NUMBER].load(Ordering::Relaxed));
+        newest > bucket(now_ns, bucket_ns).saturating_add(BUCKETS)
     }
 
     /// From here on only what follows counts.

@@ -121,15 +121,24 @@ impl TierState {
     pub(crate) const WORDS: usize = 2 * TIERS + 2;
 
     /// The state and the shares at `now_ns`.
-    pub(crate) fn step(
+    pub(crate) fn step(self, takes: &Takes, forced: Option<usize>, now_ns: u64, failback_ns: u64) -> (Self, Shares) {
+        self.advance(takes, forced, now_ns, |tier, takes| tier.step(takes, now_ns, failback_ns))
+    }
+
+    /// The same for a change that an operator made: what rises by it does so at once, what waits goes on waiting.
+    pub(crate) fn change(self, takes: &Takes, forced: Option<usize>, now_ns: u64) -> (Self, Shares) {
+        self.advance(takes, forced, now_ns, Tier::change)
+    }
+
+    fn advance(
         mut self,
         takes: &Takes,
         forced: Option<usize>,
         now_ns: u64,
-        failback_ns: u64,
+        step: impl Fn(Tier, u16) -> Tier,
     ) -> (Self, Shares) {
         for (tier, takes) in self.tiers.iter_mut().zip(takes) {
-            *tier = takes.map_or(Tier::default(), |takes| tier.step(takes, now_ns, failback_ns));
+            *tier = takes.map_or(Tier::default(), |takes| step(*tier, takes));
         }
         let shares = Shares::settled(takes, &self.tiers.map(|tier| tier.settled.unwrap_or(0)), forced);
         if let Some(main) = shares.main() {
@@ -191,6 +200,15 @@ impl Tier {
             return Self { settled: Some(settled), rising: Some((risen, since_ns)) };
         }
         Self { settled: Some(risen), rising: (takes > risen).then_some((takes, now_ns)) }
+    }
+
+    fn change(self, takes: u16) -> Self {
+        match (self.settled, self.rising) {
+            (Some(settled), Some((risen, since_ns))) if takes > settled => {
+                Self { rising: Some((risen.min(takes), since_ns)), ..self }
+            }
+            _ => Self { settled: Some(takes), rising: None },
+        }
     }
 }
 

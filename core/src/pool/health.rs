@@ -93,10 +93,15 @@ impl Pool {
         let counts = Counts { status: state.health(), failures: state.failures(), successes: state.successes() };
         let thresholds = Thresholds { failure: live.failure_threshold(), recovery: live.recovery_successes() };
         let mut next = if success { after_success(counts, thresholds) } else { after_failure(counts, thresholds) };
-        if !success && self.is_too_low(window) {
+        // The window is of requests for the most part.
+        if !success && live.passive() && self.is_too_low(window) {
             next.status = HealthStatus::Unhealthy;
         }
         if !passive {
+            if !live.breaker() {
+                // Not even the counts: those of the checks go on.
+                return state;
+            }
             next.status = counts.status;
         }
         let mut new = state.with_health(next.status, next.failures, next.successes);
@@ -139,24 +144,31 @@ impl Pool {
     ) -> bool {
         let (was_down, is_down) = (old.is_down(), new.is_down());
         let guard = self.memory.guard(index);
-        if is_down && !success && (!was_down || source != Source::Pick(old.epoch())) {
-            // Ejected, or a probe that failed.
+        let held_until = guard.hold().load(Ordering::Acquire);
+        // A report from outside is a probe once the hold is over; before, it tells of the outage that is known.
+        let is_probe = matches!(source, Source::Probe(_)) || source == Source::Report && now_ns >= held_until;
+        let has_another_reason =
+            new.is_breaker_open() && !old.is_breaker_open() || new.is_ejected() && !old.is_ejected();
+        if is_down && !success && (!was_down || is_probe || has_another_reason) {
             let strikes = u32::try_from(guard.strikes().load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-            let strikes = if was_down {
-                one_more(strikes)
-            } else {
+            let strikes = if !was_down {
                 let returned = guard.returned().load(Ordering::Relaxed);
                 next_strikes(strikes, (returned != 0).then_some(returned), now_ns, self.hold_max(new))
+            } else if is_probe {
+                one_more(strikes)
+            } else {
+                strikes
             };
             guard.strikes().store(u64::from(strikes), Ordering::Relaxed);
-            self.hold(index, now_ns.saturating_add(self.hold_of(index, new, strikes)));
-        } else if is_down && success {
-            // The next probe may follow at once.
+            let until = now_ns.saturating_add(self.hold_of(index, new, strikes));
+            self.hold(index, if was_down && !is_probe { until.max(held_until) } else { until });
+        } else if is_down && success && !new.is_ejected() {
+            // The next probe may follow at once. An ejection is for what the node did before, and lasts its time.
             self.hold(index, now_ns);
         } else if was_down && !is_down {
             self.note_return(index, now_ns);
         }
-        if new.health() == HealthStatus::Healthy && !new.is_held() && (old.health() != new.health() || was_down) {
+        if new.health() == HealthStatus::Healthy && !new.is_held() && old.health() == HealthStatus::Recovering {
             guard.returned().store(now_ns.max(1), Ordering::Relaxed);
         }
         if was_down != is_down {
@@ -193,17 +205,13 @@ impl Pool {
             self.memory.pool(pool_word::FITNESS).fetch_add(1, Ordering::Release);
             self.renew_situation(Some(now_ns));
         }
-        self.tell(|| {
-            let kind = match () {
-                () if changed => EventKind::Health { from: old.health(), to: new.health() },
-                () if old.is_breaker_open() != new.is_breaker_open() => {
-                    EventKind::Breaker { open: new.is_breaker_open() }
-                }
-                () if old.is_ejected() != new.is_ejected() => EventKind::Ejection { ejected: new.is_ejected() },
-                () => return None,
-            };
-            Some(Event { node: Some(self.reference(index)), at_ns: now_ns, kind })
-        });
+        let tell = |happened: bool, kind: EventKind| {
+            let event = || Event { node: Some(self.reference(index)), at_ns: now_ns, kind };
+            self.tell(|| happened.then(event));
+        };
+        tell(changed, EventKind::Health { from: old.health(), to: new.health() });
+        tell(old.is_breaker_open() != new.is_breaker_open(), EventKind::Breaker { open: new.is_breaker_open() });
+        tell(old.is_ejected() != new.is_ejected(), EventKind::Ejection { ejected: new.is_ejected() });
         changed
     }
 
@@ -230,14 +238,7 @@ impl Pool {
     /// Holds a node until `until_ns`, and has it probed then.
     pub(crate) fn hold(&self, index: usize, until_ns: u64) {
         self.memory.guard(index).hold().store(until_ns.max(1), Ordering::Release);
-        let next = self.memory.pool(pool_word::NEXT_PROBE);
-        let mut seen = next.load(Ordering::Relaxed);
-        while seen == 0 || seen > until_ns {
-            match next.compare_exchange_weak(seen, until_ns.max(1), Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => seen = now,
-            }
-        }
+        self.probe_by(until_ns);
         self.memory.pool(pool_word::ATTENTION).fetch_or(attention::PROBES, Ordering::Release);
     }
 
@@ -271,6 +272,11 @@ impl Pool {
             (samples.wrapping_sub(ended), failures)
         };
         RateWindow { words: self.memory.guard(index).rate() }.rotate(now_ns, self.bucket_ns(), counters);
+    }
+
+    /// Whether the node's window is that of a clock that has gone back since, by more than the window is long.
+    pub(crate) fn is_window_ahead(&self, index: usize, now_ns: u64) -> bool {
+        RateWindow { words: self.memory.guard(index).rate() }.is_ahead(now_ns, self.bucket_ns())
     }
 
     /// Begins the node's window anew, by the present length of its buckets.

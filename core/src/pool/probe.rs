@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A probe that is never reported frees itself at its deadline. A pick looks at the nodes that are down only when the
-//! pool's next probe is due, which is one word; that word is set anew by each such look.
+//! pool's next probe is due, which is one word; one request at a time looks, and sets it anew.
 
 use super::Pool;
 use super::decision::Decision;
@@ -21,12 +21,19 @@ use crate::vocabulary::time::NANOS_PER_MS;
 /// How soon to look again for a request that may take a probe that is due, when this one may not.
 const LOOK_AGAIN_NS: u64 = 10 * NANOS_PER_MS;
 
+/// Stands in the word of the next probe while somebody looks at the nodes that are down.
+const LOOKING: u64 = u64::MAX;
+
 impl Pool {
     /// A node whose probe this request takes: its index and the deadline of the lease.
     pub(crate) fn take_probe(&self, d: Decision<'_>, guard: &Guarding<'_>, now_ns: u64) -> Option<(usize, u64)> {
         let word = self.memory.pool(pool_word::NEXT_PROBE);
         let due = word.load(Ordering::Acquire);
-        if due == 0 || now_ns < due {
+        if due == 0 || now_ns < due || due == LOOKING {
+            return None;
+        }
+        // Who is held meanwhile is entered in the word, and found there afterwards.
+        if d.dry.is_none() && word.compare_exchange(due, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return None;
         }
         let live = self.live();
@@ -43,9 +50,12 @@ impl Pool {
                 next = next.min(at_ns);
                 continue;
             }
+            if !live.live_probes() || !live.passive() && !state.is_held() {
+                // No request can bring it back, a report does.
+                continue;
+            }
             let deadline = now_ns.saturating_add(live.probe_timeout_ns()).max(1);
             if taken.is_none()
-                && live.live_probes()
                 && !state.is_withdrawn()
                 && guard.accepts_probe(self, index)
                 && d.dry.is_none()
@@ -64,15 +74,23 @@ impl Pool {
             }
         }
         if d.dry.is_none() {
-            // Whoever set it meanwhile knows of an earlier one.
-            let _ = word.compare_exchange(
-                due,
-                if next == u64::MAX { 0 } else { next },
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
+            self.probe_by(next);
+            let _ = word.compare_exchange(LOOKING, 0, Ordering::Release, Ordering::Relaxed);
         }
         taken
+    }
+
+    /// Has the nodes that are down looked at no later than then; [`LOOKING`]: whenever somebody else says.
+    pub(crate) fn probe_by(&self, at_ns: u64) {
+        let word = self.memory.pool(pool_word::NEXT_PROBE);
+        let at = at_ns.max(1);
+        let mut seen = word.load(Ordering::Relaxed);
+        while at != LOOKING && (seen == 0 || seen > at) {
+            match word.compare_exchange_weak(seen, at, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// When a node that is down is next probed, and what its lease says now; `None` if it came back at this time.

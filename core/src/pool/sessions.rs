@@ -137,7 +137,8 @@ impl Pool {
 
     /// Takes note of nodes that joined.
     pub(crate) fn begin_rebalancing(&self, newcomers: Vec<NodeRef>) {
-        if newcomers.is_empty() || !self.live().affinity() {
+        // Where all are new, as in a new pool, nobody has a share to give.
+        if newcomers.is_empty() || newcomers.len() >= self.len() || !self.live().affinity() {
             return;
         }
         let mut rebalancing = self.rebalancing.lock();

@@ -119,7 +119,7 @@ impl Pool {
     }
 
     /// Works out what follows from who is available: panic, and the shares of the tiers. At a time, a tier that recovers
-    /// waits for its failback; without one, what an operator changed applies at once.
+    /// waits for its failback; without one, what an operator changed applies at once, and nobody's wait is over.
     pub(crate) fn renew_situation(&self, now_ns: Option<u64>) {
         let lease = self.memory.pool(pool_word::SITUATION_LEASE);
         let me = fork::incarnation();
@@ -135,9 +135,9 @@ impl Pool {
                 continue;
             }
             let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst);
-            let changed = self.work_out_situation(now_ns);
+            let changes = self.work_out_situation(now_ns);
             lease.store(0, Ordering::SeqCst);
-            if let Some(event) = changed {
+            for event in changes.into_iter().flatten() {
                 self.tell(|| Some(event));
             }
             if self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst) == fitness {
@@ -146,13 +146,14 @@ impl Pool {
         }
     }
 
-    fn work_out_situation(&self, now: Option<u64>) -> Option<Event> {
+    /// What changed: panic, the main tier.
+    fn work_out_situation(&self, now: Option<u64>) -> [Option<Event>; 2] {
         let live = self.live();
         let plan = self.plan_at(self.generation().current());
         let has_tiers = plan.word(plan_word::GROUPS) != 0;
+        let at_ns = now.unwrap_or_else(now_ns);
         if !live.panic_spread() && !has_tiers {
-            self.memory.pool(pool_word::ATTENTION).fetch_and(!attention::PANIC, Ordering::AcqRel);
-            return None;
+            return [self.set_panic(false, at_ns), None];
         }
         let members = plan.members();
         let (mut count, mut available) = (0u64, 0u64);
@@ -170,31 +171,29 @@ impl Pool {
             tier.0 += u64::from(node.weight()) * u64::from(is_available);
             tier.1 += u64::from(node.weight());
         }
-        let at_ns = now.unwrap_or_else(now_ns);
-        let panic = live.panic_spread().then(|| {
-            if count >= u64::from(live.panic_min_nodes()) {
+        let is_panic = live.panic_spread()
+            && if count >= u64::from(live.panic_min_nodes()) {
                 (available as f64) < live.panic_threshold() * count as f64
             } else {
                 available == 0 && count > 0
-            }
-        });
-        let panicked = self.set_panic(panic.unwrap_or(false)).then_some(Event {
-            node: None,
-            at_ns,
-            kind: EventKind::Panic { spread: panic.unwrap_or(false) },
-        });
-        let moved = has_tiers.then(|| self.share_among_tiers(&tiers, now, at_ns)).flatten();
-        moved.or(panicked)
+            };
+        let panicked = self.set_panic(is_panic, at_ns);
+        [panicked, has_tiers.then(|| self.share_among_tiers(&tiers, now, at_ns)).flatten()]
     }
 
-    /// Whether that is a change.
-    fn set_panic(&self, on: bool) -> bool {
+    /// The change, if it is one.
+    fn set_panic(&self, on: bool, at_ns: u64) -> Option<Event> {
         let word = self.memory.pool(pool_word::ATTENTION);
         let was = match on {
             true => word.fetch_or(attention::PANIC, Ordering::AcqRel),
             false => word.fetch_and(!attention::PANIC, Ordering::AcqRel),
         };
-        (was & attention::PANIC != 0) != on
+        if (was & attention::PANIC != 0) == on {
+            return None;
+        }
+        // In a panic, draw tables have everybody.
+        self.memory.pool(pool_word::FITNESS).fetch_add(1, Ordering::Release);
+        Some(Event { node: None, at_ns, kind: EventKind::Panic { spread: on } })
     }
 
     fn share_among_tiers(&self, tiers: &[(u64, u64); TIERS], now: Option<u64>, at_ns: u64) -> Option<Event> {
@@ -202,8 +201,10 @@ impl Pool {
         let forced = (self.memory.pool(pool_word::FORCED_TIER).load(Ordering::SeqCst) as usize).checked_sub(1);
         let takes: Takes = tiers.map(|(available, all)| takes(available, all, live.overprovisioning()));
         let before = self.tier_state();
-        let failback_ns = if now.is_some() { live.failback_ns() } else { 0 };
-        let (state, shares) = before.step(&takes, forced, at_ns, failback_ns);
+        let (state, shares) = match now {
+            Some(now) => before.step(&takes, forced, now, live.failback_ns()),
+            None => before.change(&takes, forced, at_ns),
+        };
         let words = self.memory.pool_words(pool_word::TIER_STATE, pool_word::TIER_STATE_END);
         words.iter().zip(state.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         let words = self.memory.pool_words(pool_word::TIER_SHARES, pool_word::TIER_SHARES_END);

@@ -4,6 +4,7 @@ use super::decision::Decision;
 use super::filter::Filter;
 use super::guarded::Guarding;
 use super::{Pool, Request};
+use crate::plan::step::Rule;
 use crate::plan::view::PlanView;
 use crate::state::layout::{pool_word, tally};
 use crate::state::local::Local;
@@ -35,7 +36,10 @@ impl Pool {
         let pool_is_full = pool_max != 0 && self.memory.total_in_flight() >= pool_max;
         let (reason, retry_at_ns) = match depth {
             None => (NoNodeReason::Empty, None),
-            Some(_) if is_any_eligible && pool_is_full => (NoNodeReason::Saturated, self.room_expected_at(now)),
+            // Who is eligible now was full a moment ago, unless it is up to a rule of the user's own.
+            Some(_) if is_any_eligible && (pool_is_full || self.is_limited()) => {
+                (NoNodeReason::Saturated, self.room_expected_at(now))
+            }
             Some((depth, at)) => (depth.reason(), at),
         };
         let failed = filter.as_ref().is_some_and(|f| f.failed.get());
@@ -75,6 +79,13 @@ impl Pool {
         }
         // A rule of the user's own found nobody, or the node has become eligible meanwhile.
         (Depth::Eligible, None)
+    }
+
+    /// Whether a node can be refused to a request for want of room.
+    fn is_limited(&self) -> bool {
+        let plan = self.plan_at(self.generation().current());
+        let is_own = |i| plan.step(i).is_some_and(|step| step.rule == Rule::Custom);
+        plan.lead().guarded() && !(0..plan.lead().steps()).all(is_own)
     }
 
     /// When a pick that is under way may be expected to end: after the pool's median latency, where that is known.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use loadwise::{HealthStatus, NodeSpec, Outcome, Pool, Request};
+use loadwise::{FailureKind, HealthStatus, NodeSpec, Outcome, Pool, Report, Request};
 
 use crate::{pool, weighted};
 
 const HASHES: [&str; 3] = ["ring_hash", "maglev", "rendezvous"];
 
 fn owner(pool: &Pool, key: u32) -> String {
-    pool.pick(&Request::new().key(&key.to_le_bytes())).unwrap().id().to_string()
+    pool.pick(&Request::new().key(&key.to_le_bytes()).now_ns(1)).unwrap().id().to_string()
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_node_that_is_down_moves_its_own_keys_only_and_they_come_back() {
     for strategy in HASHES {
         let pool = pool(strategy, 6);
         let before: Vec<String> = (0..600).map(|key| owner(&pool, key)).collect();
-        (0..3).for_each(|_| drop(pool.report("n2", Outcome::Failure)));
+        (0..3).for_each(|_| drop(pool.report("n2", Report::failure(FailureKind::Other).now_ns(1))));
         for now in [1, 2_000_000_000] {
             for (key, was) in before.iter().enumerate() {
                 let is = owner(&pool, key as u32);

@@ -1,6 +1,6 @@
 //! What time does.
 
-use loadwise::{HealthStatus, Outcome, Pool, Request, TicketError};
+use loadwise::{HealthStatus, Outcome, Pool, Report, Request, TicketError};
 
 use crate::pool;
 
@@ -25,14 +25,16 @@ fn forgotten_leases_are_given_up() {
 fn maintenance_leaves_out_what_is_down_and_takes_in_what_came_back() {
     let pool = pool("round_robin", 3);
     assert!(!pool.maintain(SECOND).rebuilt);
-    (0..3).for_each(|_| drop(pool.report("n1", Outcome::Failure)));
+    let at = |report: Report<'static>, seconds: u64| report.now_ns(seconds * SECOND);
+    (0..3).for_each(|_| drop(pool.report("n1", at(Outcome::Failure.into(), 2))));
     assert!(pool.maintain(2 * SECOND).rebuilt);
-    let turns: Vec<String> = (0..4).map(|_| pool.pick(&Request::new()).unwrap().id().to_string()).collect();
+    let turn = || pool.pick(&Request::new().now_ns(3 * SECOND)).unwrap().id().to_string();
+    let turns: Vec<String> = (0..4).map(|_| turn()).collect();
     assert_eq!(turns.iter().filter(|t| *t == "n0").count(), 2, "in turn among the two that are left: {turns:?}");
     // Coming back needs no timer.
-    pool.report("n1", Outcome::Success).unwrap();
-    assert_eq!(pool.nodes()[1].health, HealthStatus::Recovering);
-    let turns: Vec<String> = (0..6).map(|_| pool.pick(&Request::new()).unwrap().id().to_string()).collect();
+    pool.report("n1", at(Outcome::Success.into(), 3)).unwrap();
+    assert_eq!(pool.nodes_at(3 * SECOND)[1].health, HealthStatus::Recovering);
+    let turns: Vec<String> = (0..6).map(|_| turn()).collect();
     assert_eq!(turns.iter().filter(|t| *t == "n1").count(), 2, "{turns:?}");
 }
 

@@ -136,7 +136,7 @@ fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Op
             return Some(json!({ "rebuilt": done.rebuilt, "leases_expired": done.leases_expired }));
         }
         "nodes" => {
-            let shown = pool.nodes().into_iter().map(|n| {
+            let shown = pool.nodes_at(int(&call["now_ns"])).into_iter().map(|n| {
                 json!({ "id": n.id, "weight": n.weight, "health": n.health.as_str(), "draining": n.draining, "in_flight": n.in_flight })
             });
             return Some(Value::Array(shown.collect()));

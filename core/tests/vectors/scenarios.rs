@@ -224,7 +224,7 @@ fn health() -> Vec<Value> {
         calls.push(json!({ "op": "pick", "now_ns": i * 1000 * MS }));
         if i % 10 == 0 {
             calls.push(json!({ "op": "maintain", "now_ns": i * 1000 * MS }));
-            calls.push(json!({ "op": "nodes" }));
+            calls.push(json!({ "op": "nodes", "now_ns": i * 1000 * MS }));
         }
     }
     list.push(json!({
@@ -234,21 +234,21 @@ fn health() -> Vec<Value> {
     }));
     // What was begun before a transition says nothing of what came after it.
     let late = json!([
-        { "op": "pick", "as": "early" },
-        { "op": "report", "node": "only", "outcome": { "kind": "failure" } },
-        { "op": "report", "node": "only", "outcome": { "kind": "failure" } },
-        { "op": "report", "node": "only", "outcome": { "kind": "failure" } },
-        { "op": "maintain", "now_ns": 5000 * MS },
-        { "op": "nodes" },
-        { "op": "finish", "pick": "early", "outcome": { "kind": "success" } },
-        { "op": "maintain", "now_ns": 5000 * MS },
-        { "op": "nodes" },
-        { "op": "pick" },
-        { "op": "pick", "health_mask": 4, "as": "probe" },
-        { "op": "finish", "pick": "probe", "outcome": { "kind": "success" } },
-        { "op": "finish", "pick": "probe", "outcome": { "kind": "failure" } },
-        { "op": "maintain", "now_ns": 5000 * MS },
-        { "op": "nodes" },
+        { "op": "pick", "now_ns": 1000 * MS, "as": "early" },
+        { "op": "report", "node": "only", "outcome": { "kind": "failure", "now_ns": 1000 * MS } },
+        { "op": "report", "node": "only", "outcome": { "kind": "failure", "now_ns": 1000 * MS } },
+        { "op": "report", "node": "only", "outcome": { "kind": "failure", "now_ns": 1000 * MS } },
+        { "op": "maintain", "now_ns": 1000 * MS },
+        { "op": "nodes", "now_ns": 1000 * MS },
+        { "op": "finish", "pick": "early", "outcome": { "kind": "success", "now_ns": 1000 * MS } },
+        { "op": "maintain", "now_ns": 1000 * MS },
+        { "op": "nodes", "now_ns": 1000 * MS },
+        { "op": "pick", "now_ns": 1000 * MS },
+        { "op": "pick", "now_ns": 1000 * MS, "health_mask": 4, "as": "probe" },
+        { "op": "finish", "pick": "probe", "outcome": { "kind": "success", "now_ns": 1000 * MS } },
+        { "op": "finish", "pick": "probe", "outcome": { "kind": "failure", "now_ns": 1000 * MS } },
+        { "op": "maintain", "now_ns": 1000 * MS },
+        { "op": "nodes", "now_ns": 1000 * MS },
     ]);
     list.push(json!({ "name": "pool, late results", "pool": { "seed": 1, "nodes": ["only"] }, "calls": late }));
     list
