@@ -33,7 +33,7 @@ impl Pool {
             return None;
         }
         // Who is held meanwhile is entered in the word, and found there afterwards.
-        if d.dry.is_none() && word.compare_exchange(due, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        if d.dry.is_none() && !begin_look(word, due) {
             return None;
         }
         let live = self.live();
@@ -74,23 +74,14 @@ impl Pool {
             }
         }
         if d.dry.is_none() {
-            self.probe_by(next);
-            let _ = word.compare_exchange(LOOKING, 0, Ordering::Release, Ordering::Relaxed);
+            end_look(word, next);
         }
         taken
     }
 
-    /// Has the nodes that are down looked at no later than then; [`LOOKING`]: whenever somebody else says.
+    /// Has the nodes that are down looked at no later than then.
     pub(crate) fn probe_by(&self, at_ns: u64) {
-        let word = self.memory.pool(pool_word::NEXT_PROBE);
-        let at = at_ns.max(1);
-        let mut seen = word.load(Ordering::Relaxed);
-        while at != LOOKING && (seen == 0 || seen > at) {
-            match word.compare_exchange_weak(seen, at, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
+        enter(self.memory.pool(pool_word::NEXT_PROBE), at_ns);
     }
 
     /// When a node that is down is next probed, and what its lease says now; `None` if it came back at this time.
@@ -161,6 +152,32 @@ impl Pool {
     }
 }
 
+/// Begins a look at the nodes that are down; whether this caller is the one.
+fn begin_look(next: &AtomicU64, due_ns: u64) -> bool {
+    // Acquire pairs with whoever was entered before: the look finds that node down.
+    next.compare_exchange(due_ns, LOOKING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+/// Ends a look that found the next probe due then; [`LOOKING`]: none.
+fn end_look(next: &AtomicU64, at_ns: u64) {
+    enter(next, at_ns);
+    let _ = next.compare_exchange(LOOKING, 0, Ordering::AcqRel, Ordering::Relaxed);
+}
+
+/// Enters a time at which to look, if it is earlier. Writes in any case: who begins a look afterwards sees what the caller
+/// did before, and who has begun one already is found out here.
+fn enter(next: &AtomicU64, at_ns: u64) {
+    let at = at_ns.max(1);
+    let mut seen = next.load(Ordering::Relaxed);
+    while at != LOOKING {
+        let new = if seen == 0 { at } else { seen.min(at) };
+        match next.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
 /// Takes a probe whose lease was seen free or timed out; whether this caller is the one.
 fn take_lease(probe: &AtomicU64, seen: u64, deadline_ns: u64) -> bool {
     // Acquire pairs with the end of the lease before: what its report changed is seen.
@@ -178,7 +195,7 @@ mod models {
     use loom::sync::Arc;
     use loom::thread;
 
-    use super::{end_lease, take_lease};
+    use super::{LOOKING, begin_look, end_lease, end_look, enter, take_lease};
     use crate::sync::{AtomicU64, Ordering};
 
     type Take = fn(&AtomicU64, u64, u64) -> bool;
@@ -231,5 +248,39 @@ mod models {
     #[should_panic]
     fn mutant_that_ends_whatever_is_there_frees_anothers_probe() {
         one_probe_at_a_time(take_lease, end_whatever_is_there);
+    }
+
+    type EndLook = fn(&AtomicU64, u64);
+
+    /// A look that found nobody down, while a node goes down that is to be probed at 50: it is not forgotten.
+    fn no_probe_is_lost(end_look: EndLook) {
+        loom::model(move || {
+            let (next, down) = (Arc::new(AtomicU64::new(10)), Arc::new(AtomicU64::new(0)));
+            let holder = {
+                let (next, down) = (next.clone(), down.clone());
+                thread::spawn(move || {
+                    down.store(1, Ordering::Release);
+                    enter(&next, 50);
+                })
+            };
+            if begin_look(&next, 10) {
+                let found = down.load(Ordering::Acquire) == 1;
+                end_look(&next, if found { 50 } else { LOOKING });
+            }
+            holder.join().unwrap();
+            let due = next.load(Ordering::Relaxed);
+            assert!(due != 0 && due <= 50, "{due}");
+        });
+    }
+
+    #[test]
+    fn who_goes_down_during_a_look_is_probed() {
+        no_probe_is_lost(end_look);
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_that_overwrites_what_was_entered_loses_a_probe() {
+        no_probe_is_lost(|next, at| next.store(if at == LOOKING { 0 } else { at }, Ordering::Release));
     }
 }
