@@ -164,12 +164,15 @@ fn end_look(next: &AtomicU64, at_ns: u64) {
     let _ = next.compare_exchange(LOOKING, 0, Ordering::AcqRel, Ordering::Relaxed);
 }
 
-/// Enters a time at which to look, if it is earlier. Writes in any case: who begins a look afterwards sees what the caller
+/// Enters a time at which to look, if it is earlier; [`LOOKING`]: none. Writes in any case: who begins a look afterwards sees what the caller
 /// did before, and who has begun one already is found out here.
 fn enter(next: &AtomicU64, at_ns: u64) {
+    if at_ns == LOOKING {
+        return;
+    }
     let at = at_ns.max(1);
     let mut seen = next.load(Ordering::Relaxed);
-    while at != LOOKING {
+    loop {
         let new = if seen == 0 { at } else { seen.min(at) };
         match next.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return,
