@@ -7,20 +7,12 @@ use loadwise::strategy::{
     ConsistentHash, FallbackChain, LeastLoad, MostAvailable, PowerOfTwoChoices, Random, RoundRobin, WeightedRandom,
     WeightedRoundRobin,
 };
-use loadwise::{ConfigError, LoadMetric, Node, RateMetric, SelectionContext, Strategy, Weighted, key_hash};
+use loadwise::{ConfigError, PlainNode, SelectionContext, Strategy, key_hash};
 
 use crate::closure::{Call, define};
 use crate::control::chain;
 use crate::error::{Failure, Result};
 use crate::js::{Js, Type, Value};
-
-/// A node as plain data.
-struct Plain {
-    id: String,
-    weight: u32,
-    load: f64,
-    remaining_ratio: f64,
-}
 
 /// `openStrategy(config)` → `{select(nodes, key, exclude)}`, which keeps its turn and its tables from call to call.
 pub fn open<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
@@ -32,7 +24,7 @@ pub fn open<'c>(call: &Call<'c, ()>) -> Result<Value<'c>> {
 }
 
 /// The index of the chosen node, or null.
-fn select<'c>(call: &Call<'c, FallbackChain<Plain>>) -> Result<Value<'c>> {
+fn select<'c>(call: &Call<'c, FallbackChain<PlainNode>>) -> Result<Value<'c>> {
     let js = call.js;
     let nodes = nodes(js, call.argument(0)?)?;
     // What the core takes for the hash of a key of 8 bytes is these bytes themselves.
@@ -52,7 +44,7 @@ fn select<'c>(call: &Call<'c, FallbackChain<Plain>>) -> Result<Value<'c>> {
     }
 }
 
-type Boxed = Box<dyn Strategy<Plain> + Send + Sync>;
+type Boxed = Box<dyn Strategy<PlainNode> + Send + Sync>;
 
 fn over_lists(config: &StrategyConfig) -> Result<Boxed> {
     if config.bounded_load.is_some() {
@@ -77,14 +69,12 @@ fn over_lists(config: &StrategyConfig) -> Result<Boxed> {
     })
 }
 
-fn nodes<'c>(js: Js<'c>, list: Value<'c>) -> Result<Vec<Plain>> {
+fn nodes<'c>(js: Js<'c>, list: Value<'c>) -> Result<Vec<PlainNode>> {
     if js.type_of(list)? != Type::Object || !js.is_array(list)? {
         return Err(js.not(list, "nodes", "a list of ids or objects"));
     }
     (0..js.length(list)?)
-        .map(|i| {
-            js.scoped(|| Plain::read(js, js.at(list, i)?)).map_err(|failure| failure.within(&format!("nodes[{i}]")))
-        })
+        .map(|i| js.scoped(|| read_node(js, js.at(list, i)?)).map_err(|failure| failure.within(&format!("nodes[{i}]"))))
         .collect()
 }
 
@@ -100,29 +90,27 @@ fn indices<'c>(js: Js<'c>, list: Value<'c>) -> Result<Vec<usize>> {
     (0..js.length(list)?).map(index).collect()
 }
 
-impl Plain {
-    fn read<'c>(js: Js<'c>, node: Value<'c>) -> Result<Self> {
-        let mut plain = Self { id: String::new(), weight: 1, load: 0.0, remaining_ratio: 1.0 };
-        match js.type_of(node)? {
-            Type::String => plain.id = js.text(node, "")?,
-            Type::Object if !js.is_array(node)? => {
-                plain.id = js.text(js.get(node, "id")?, "id")?;
-                let whole = |n: f64| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n);
-                if let Some(n) = number(js, node, "weight", "an integer from 0 to 4294967295", whole)? {
-                    plain.weight = n as u32;
-                }
-                if let Some(load) = number(js, node, "load", "a number", |_| true)? {
-                    plain.load = load;
-                }
-                let share = |n: f64| (0.0..=1.0).contains(&n);
-                if let Some(ratio) = number(js, node, "remainingRatio", "a number from 0 to 1", share)? {
-                    plain.remaining_ratio = ratio;
-                }
+fn read_node<'c>(js: Js<'c>, node: Value<'c>) -> Result<PlainNode> {
+    let mut plain = PlainNode::new("");
+    match js.type_of(node)? {
+        Type::String => plain.id = js.text(node, "")?,
+        Type::Object if !js.is_array(node)? => {
+            plain.id = js.text(js.get(node, "id")?, "id")?;
+            let whole = |n: f64| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n);
+            if let Some(n) = number(js, node, "weight", "an integer from 0 to 4294967295", whole)? {
+                plain.weight = n as u32;
             }
-            _ => return Err(js.not(node, "", "an id or an object")),
+            if let Some(load) = number(js, node, "load", "a number", |_| true)? {
+                plain.load = load;
+            }
+            let share = |n: f64| (0.0..=1.0).contains(&n);
+            if let Some(ratio) = number(js, node, "remainingRatio", "a number from 0 to 1", share)? {
+                plain.remaining_ratio = ratio;
+            }
         }
-        Ok(plain)
+        _ => return Err(js.not(node, "", "an id or an object")),
     }
+    Ok(plain)
 }
 
 /// A property that is a number which `fits`, or undefined.
@@ -139,31 +127,5 @@ fn number<'c>(
         Some(n) => Err(ConfigError::new(name, 0, format!("must be {wanted}, not {n}")).into()),
         None if js.type_of(value)? == Type::Undefined => Ok(None),
         None => Err(js.not(value, name, wanted)),
-    }
-}
-
-impl Node for Plain {
-    type Id = String;
-
-    fn id(&self) -> &String {
-        &self.id
-    }
-}
-
-impl Weighted for Plain {
-    fn weight(&self) -> u32 {
-        self.weight
-    }
-}
-
-impl LoadMetric for Plain {
-    fn load_score(&self) -> f64 {
-        self.load
-    }
-}
-
-impl RateMetric for Plain {
-    fn remaining_ratio(&self) -> f64 {
-        self.remaining_ratio
     }
 }

@@ -5,7 +5,7 @@ use loadwise::strategy::{
     ConsistentHash, FallbackChain, LeastLoad, MostAvailable, PowerOfTwoChoices, Random, RoundRobin, WeightedRandom,
     WeightedRoundRobin,
 };
-use loadwise::{LoadMetric, Node, RateMetric, SelectionContext, Weighted, key_hash};
+use loadwise::{PlainNode, SelectionContext, key_hash};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyMapping, PyString};
 
@@ -16,15 +16,7 @@ use crate::{error, key, value};
 /// `strategy`: a name, a dict of a name and its settings, or a list of these; of round_robin, weighted_round_robin, random,
 /// weighted_random, least_load, p2c, ring_hash and most_available. The others need a `Pool`.
 #[pyclass(frozen, module = "loadwise")]
-pub struct Strategy(FallbackChain<Plain>);
-
-/// A node as plain data.
-struct Plain {
-    id: String,
-    weight: u32,
-    load: f64,
-    remaining_ratio: f64,
-}
+pub struct Strategy(FallbackChain<PlainNode>);
 
 #[pymethods]
 impl Strategy {
@@ -83,7 +75,7 @@ pub fn select(
     Strategy::read(py, value)?.select(nodes, key, exclude)
 }
 
-type Boxed = Box<dyn loadwise::Strategy<Plain> + Send + Sync>;
+type Boxed = Box<dyn loadwise::Strategy<PlainNode> + Send + Sync>;
 
 fn over_lists(py: Python<'_>, config: &StrategyConfig) -> PyResult<Boxed> {
     if config.bounded_load.is_some() {
@@ -108,77 +100,49 @@ fn over_lists(py: Python<'_>, config: &StrategyConfig) -> PyResult<Boxed> {
     })
 }
 
-fn read_nodes(nodes: &Bound<'_, PyAny>) -> PyResult<Vec<Plain>> {
+fn read_nodes(nodes: &Bound<'_, PyAny>) -> PyResult<Vec<PlainNode>> {
     if nodes.is_instance_of::<PyString>() || nodes.cast::<PyMapping>().is_ok() {
         return Err(error::wrong_type("nodes", "a list of ids or dicts", nodes));
     }
     let items = nodes.try_iter().map_err(|_| error::wrong_type("nodes", "a list of ids or dicts", nodes))?;
-    items.enumerate().map(|(i, node)| Plain::read(&node?, i)).collect()
+    items.enumerate().map(|(i, node)| read_node(&node?, i)).collect()
 }
 
-impl Plain {
-    fn read(node: &Bound<'_, PyAny>, i: usize) -> PyResult<Self> {
-        let py = node.py();
-        let mut plain = Self { id: String::new(), weight: 1, load: 0.0, remaining_ratio: 1.0 };
-        if node.is_instance_of::<PyString>() {
-            plain.id = key::text("an id", node)?.to_owned();
-            return Ok(plain);
-        }
-        let Ok(map) = node.cast::<PyMapping>() else {
-            return Err(error::wrong_type("a node", "an id or a dict", node));
-        };
-        let mut has_id = false;
-        for item in map.items()?.iter() {
-            let (name, field): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            let name = key::text("a key", &name)?;
-            let place = || format!("nodes[{i}].{name}");
-            let cannot = |wanted: &str| error::config(py, &place(), format!("must be {wanted}, not {field}"));
-            match name {
-                "id" => {
-                    plain.id = key::text(&place(), &field)?.to_owned();
-                    has_id = true;
-                }
-                "weight" => {
-                    let weight = field.extract().ok().filter(|_| !field.is_instance_of::<PyBool>());
-                    plain.weight = weight.ok_or_else(|| cannot("an integer from 0 to 4294967295"))?;
-                }
-                "load" => plain.load = field.extract().map_err(|_| cannot("a number"))?,
-                "remaining_ratio" => {
-                    let ratio = field.extract().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-                    plain.remaining_ratio = ratio.ok_or_else(|| cannot("a number from 0.0 to 1.0"))?;
-                }
-                _ => return Err(error::config(py, &place(), "unknown key: id, weight, load or remaining_ratio")),
+fn read_node(node: &Bound<'_, PyAny>, i: usize) -> PyResult<PlainNode> {
+    let py = node.py();
+    let mut plain = PlainNode::new("");
+    if node.is_instance_of::<PyString>() {
+        plain.id = key::text("an id", node)?.to_owned();
+        return Ok(plain);
+    }
+    let Ok(map) = node.cast::<PyMapping>() else {
+        return Err(error::wrong_type("a node", "an id or a dict", node));
+    };
+    let mut has_id = false;
+    for item in map.items()?.iter() {
+        let (name, field): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        let name = key::text("a key", &name)?;
+        let place = || format!("nodes[{i}].{name}");
+        let cannot = |wanted: &str| error::config(py, &place(), format!("must be {wanted}, not {field}"));
+        match name {
+            "id" => {
+                plain.id = key::text(&place(), &field)?.to_owned();
+                has_id = true;
             }
+            "weight" => {
+                let weight = field.extract().ok().filter(|_| !field.is_instance_of::<PyBool>());
+                plain.weight = weight.ok_or_else(|| cannot("an integer from 0 to 4294967295"))?;
+            }
+            "load" => plain.load = field.extract().map_err(|_| cannot("a number"))?,
+            "remaining_ratio" => {
+                let ratio = field.extract().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+                plain.remaining_ratio = ratio.ok_or_else(|| cannot("a number from 0.0 to 1.0"))?;
+            }
+            _ => return Err(error::config(py, &place(), "unknown key: id, weight, load or remaining_ratio")),
         }
-        if !has_id {
-            return Err(error::config(py, &format!("nodes[{i}]"), "needs the key id"));
-        }
-        Ok(plain)
     }
-}
-
-impl Node for Plain {
-    type Id = String;
-
-    fn id(&self) -> &String {
-        &self.id
+    if !has_id {
+        return Err(error::config(py, &format!("nodes[{i}]"), "needs the key id"));
     }
-}
-
-impl Weighted for Plain {
-    fn weight(&self) -> u32 {
-        self.weight
-    }
-}
-
-impl LoadMetric for Plain {
-    fn load_score(&self) -> f64 {
-        self.load
-    }
-}
-
-impl RateMetric for Plain {
-    fn remaining_ratio(&self) -> f64 {
-        self.remaining_ratio
-    }
+    Ok(plain)
 }

@@ -55,7 +55,7 @@ pub use vocabulary::filter::{AllOf, Filter, FnFilter, HealthAware, HealthFilter,
 pub use vocabulary::hash::key_hash;
 pub use vocabulary::limits::Limits;
 pub use vocabulary::metrics::{MetricsCollector, NoopCollector};
-pub use vocabulary::node::{LoadMetric, Node, NodeRef, NodeSpec, RateMetric, Weighted};
+pub use vocabulary::node::{LoadMetric, Node, NodeRef, NodeSpec, PlainNode, RateMetric, Weighted};
 pub use vocabulary::outcome::{Ending, FailureKind, Load, Outcome, Report};
 pub use vocabulary::status::HealthStatus;
 pub use vocabulary::text::Text;

@@ -67,9 +67,10 @@ impl Engine {
     /// # Errors
     /// [`Error::Config`], naming key, line and file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let engine = from_path(path, Self::from_value)?;
-        Ok(Self { path: Some(path.to_owned()), ..engine })
+        let engine = from_path(path.as_ref(), Self::from_value)?;
+        // Wherever the process goes. A link is followed anew each time: that is how some hosts replace the file.
+        let path = std::path::absolute(&path).unwrap_or_else(|_| path.as_ref().to_owned());
+        Ok(Self { path: Some(path), ..engine })
     }
 
     /// Pools from YAML or JSON text: a map `pools`, or the configuration of one pool, which is then called `default`.

@@ -45,7 +45,9 @@ impl FileStore {
     /// people to look at, and the host goes on without what was learned.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         // A name that leads elsewhere must go on doing so when the file is replaced.
-        let path = fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        let path = fs::canonicalize(&path)
+            .or_else(|_| std::path::absolute(&path))
+            .unwrap_or_else(|_| path.as_ref().to_owned());
         let kept = match fs::metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             _ => from_path(&path, read).map_err(|e| StateError::Store(e.to_string()))?,

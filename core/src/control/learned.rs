@@ -119,6 +119,7 @@ impl Pool {
                 strikes: guard.strikes().load(Ordering::Relaxed).min(63) as u32,
                 hold_ns: if state.is_down() { hold_ns.min(Learned::NS_MAX) } else { 0 },
                 returned_ns: (returned != 0).then(|| now_ns.saturating_sub(returned).min(Learned::NS_MAX)),
+                exhausted_ns: self.exhausted_until(index).saturating_sub(now_ns).min(Learned::NS_MAX),
                 breaker_open: state.is_breaker_open(),
                 ejected: state.is_ejected(),
                 latency_ns: latency::average(average).and_then(told),
@@ -161,6 +162,7 @@ impl Pool {
         for (dimension, &used) in &l.quotas {
             self.set_used(index, dimension, used, now_ns);
         }
+        self.exhaust(index, l.exhausted_ns, now_ns);
         guard.strikes().store(u64::from(l.strikes), Ordering::Relaxed);
         let returned = l.returned_ns.map_or(0, |ago| now_ns.saturating_sub(ago).max(1));
         guard.returned().store(returned, Ordering::Relaxed);

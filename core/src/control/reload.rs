@@ -43,9 +43,10 @@ pub(crate) struct Applied<'p> {
 
 impl Pool {
     /// Replaces the configuration while picks are running. What is known of nodes whose ids stay is kept: in flight,
-    /// averages, health, breakers, holds, warm-ups, draining, sessions, the phase of round robins; so is what was used of
-    /// quotas whose dimension, window and buckets stay. A breaker or an ejection that is not configured any more lets go
-    /// of its nodes.
+    /// averages, health, breakers, holds, warm-ups, draining, sessions, the phase of round robins, and the host's own
+    /// number where the configuration says none; so is what was used of quotas whose dimension, window and buckets stay.
+    /// Weights that were set by hand are those of the configuration again. A breaker or an ejection that is not
+    /// configured any more lets go of its nodes; a pool's `max_in_flight` that is new counts the picks from then on.
     ///
     /// `seed`, `limits`, and `points` of `ring_hash` are fixed when a pool is made. An own strategy that is in charge stays
     /// the first of the chain.
@@ -97,7 +98,7 @@ impl Pool {
     /// Finds out whether a configuration can be put in force.
     pub(crate) fn prepare(&self, config: &PoolConfig) -> Result<Prepared<'_>, Error> {
         let building = self.enter();
-        let config = self.settled(config);
+        let mut config = self.settled(config);
         config.validate()?;
         self.check_fixed(&config)?;
         self.check_room(&config)?;
@@ -105,6 +106,7 @@ impl Pool {
         if config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) && !self.own_strategy.is_set() {
             return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
         }
+        self.keep_user_data(&mut config.nodes);
         let replacement = self.find_places(&config.nodes, &steps, config.zones.is_some())?;
         let differs = config != self.config_in_force();
         Ok(Prepared { pool: self, config, steps, replacement, differs, building })
@@ -132,6 +134,14 @@ impl Pool {
         let config = self.config.lock().clone();
         let nodes = self.members().into_iter().map(|index| self.spec_of(index, &config)).collect();
         self.settled(&PoolConfig { nodes, ..config })
+    }
+
+    /// Nodes that say no number keep the one that the host gave them.
+    fn keep_user_data(&self, nodes: &mut [NodeSpec]) {
+        let plan = self.plan_at(self.generation().current());
+        for node in nodes.iter_mut().filter(|node| node.user_data == 0) {
+            node.user_data = self.member(plan, &node.id).map_or(0, |index| self.user_data_of(self.reference(index)));
+        }
     }
 
     /// A member as it would be described.

@@ -27,6 +27,59 @@ pub trait RateMetric: Send + Sync {
     fn remaining_ratio(&self) -> f64;
 }
 
+/// A node as plain data, for strategies over a list of one's own.
+///
+/// ```
+/// use loadwise::strategy::LeastLoad;
+/// use loadwise::{PlainNode, SelectionContext, Strategy};
+///
+/// let nodes = [("a", 0.7), ("b", 0.2)].map(|(id, load)| PlainNode { load, ..PlainNode::new(id) });
+/// assert_eq!(LeastLoad::default().select(&nodes, &SelectionContext::default()), Some(1));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainNode {
+    pub id: String,
+    /// 0 takes nothing.
+    pub weight: u32,
+    /// Lower is better; NaN and infinities are worst.
+    pub load: f64,
+    /// 0.0 ..= 1.0.
+    pub remaining_ratio: f64,
+}
+
+impl PlainNode {
+    /// Weight 1, load 0.0, all of its capacity left.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), weight: 1, load: 0.0, remaining_ratio: 1.0 }
+    }
+}
+
+impl Node for PlainNode {
+    type Id = String;
+
+    fn id(&self) -> &String {
+        &self.id
+    }
+}
+
+impl Weighted for PlainNode {
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+}
+
+impl LoadMetric for PlainNode {
+    fn load_score(&self) -> f64 {
+        self.load
+    }
+}
+
+impl RateMetric for PlainNode {
+    fn remaining_ratio(&self) -> f64 {
+        self.remaining_ratio
+    }
+}
+
 /// A node as its user describes it to a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSpec {

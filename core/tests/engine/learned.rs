@@ -163,6 +163,17 @@ fn a_quarter_of_the_window_that_failed_still_counts() {
 }
 
 #[test]
+fn a_node_that_asked_for_quiet_has_it_after_a_restart() {
+    let pool = Pool::from_config("nodes: [a, b]").unwrap();
+    on(&pool, "a", &[], Report::rate_limited(Some(Duration::from_secs(60))), T0);
+    let after = Pool::from_config("nodes: [a, b]").unwrap();
+    after.learn_from_at(&pool.learned_at(T0 + 20 * SECOND), SECOND).unwrap();
+    let pick = |now: u64| after.pick(&Request::new().now_ns(now)).unwrap().id().to_string();
+    (0..20).for_each(|_| assert_eq!(pick(41 * SECOND - 1), "b"));
+    assert!((0..100).any(|_| pick(41 * SECOND) == "a"));
+}
+
+#[test]
 fn what_is_not_configured_or_not_there_is_left_out() {
     let pool = Pool::from_config(EVERYTHING).unwrap();
     fail(&pool, "a", 5);
@@ -258,6 +269,7 @@ fn random_values_are_taken_up_or_refused_and_picks_go_on() {
         "ejected",
         "latency_ns",
         "latency_age_ns",
+        "exhausted_ns",
         "adaptive_limit",
         "usual_latency_ns",
         "window_requests",

@@ -38,6 +38,19 @@ fn nodes_keep_what_is_known_of_them_and_leave_it_behind_when_they_go() {
 }
 
 #[test]
+fn the_hosts_own_numbers_stay_unless_the_configuration_has_others() {
+    let pool = Pool::from_config("{nodes: [{id: a, user_data: 1}, b, c]}").unwrap();
+    pool.set_node_user_data("a", 10).unwrap();
+    pool.set_node_user_data("b", 20).unwrap();
+    let numbers = || pool.nodes().iter().map(|node| node.user_data).collect::<Vec<_>>();
+    pool.reload(&parse("{nodes: [a, b, c, d]}")).unwrap();
+    assert_eq!(numbers(), [10, 20, 0, 0]);
+    pool.reload(&parse("{nodes: [{id: b, user_data: 5}, a]}")).unwrap();
+    pool.reload(&parse("{nodes: [c, b, a]}")).unwrap();
+    assert_eq!(numbers(), [0, 5, 10], "c came back as another");
+}
+
+#[test]
 fn an_open_breaker_stays_open_for_its_time() {
     let with = |strategy: &str| {
         parse(&format!(

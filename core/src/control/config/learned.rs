@@ -26,6 +26,8 @@ pub(in crate::control) struct Learned {
     pub hold_ns: u64,
     /// How long ago it came back from its last hold.
     pub returned_ns: Option<u64>,
+    /// For how long the node does not want to be tried.
+    pub exhausted_ns: u64,
     pub breaker_open: bool,
     pub ejected: bool,
     /// The latency average at its last sample.
@@ -86,6 +88,7 @@ const KEYS: &[Key<Learned>] = &[
         doc: "How long ago the node came back from its last hold.",
         shape: Shape::Int { min: 0, max: Learned::NS_MAX, get: |c| c.returned_ns, set: |c, v| c.returned_ns = Some(v) },
     },
+    int!(exhausted_ns: u64, 0, Learned::NS_MAX, "ns", "For how long the node asked not to be tried."),
     switch!(breaker_open, "Whether the breaker is open."),
     switch!(ejected, "Whether the node is ejected as an outlier."),
     known_float!(latency_ns, "The latency average at its last sample."),
