@@ -83,6 +83,7 @@ impl Pool {
             latency,
             total,
             guard,
+            groups: tiers,
         }
     }
 }

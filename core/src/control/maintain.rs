@@ -32,6 +32,7 @@ impl Pool {
         // Observers may call the pool, so what they are told of is done before anything is held.
         self.sweep_nodes(now_ns);
         self.sweep_outliers(now_ns);
+        self.renew_hints_if_kept();
         self.renew_situation(Some(now_ns));
         self.rebalance_step(now_ns);
         self.rotate_budget(now_ns);

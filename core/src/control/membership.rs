@@ -385,7 +385,7 @@ impl Pool {
             let inside = |m: &&Member| group.has(self.grouping(usize::from(m.index)));
             build(at + 1, &described.iter().filter(inside).cloned().collect::<Vec<_>>());
         }
-        self.generation().publish(current.wrapping_add(1));
+        self.publish_with_hints(current.wrapping_add(1));
     }
 
     /// `count` indices that no node has and nothing is in flight on.
@@ -488,6 +488,7 @@ impl Pool {
         while let Err(seen) = node.swap_state(state, change(state)) {
             state = seen;
         }
+        self.renew_hint_if_kept(index);
     }
 }
 

@@ -103,6 +103,10 @@ const HASH_WEIGHTED: u64 = 1 << 19;
 const KEEPS_LATENCY: u64 = 1 << 20;
 const GUARDED: u64 = 1 << 21;
 const AVERAGES: u64 = 1 << 22;
+const KEEPS_INDEX: u64 = 1 << 23;
+
+/// Up to this many nodes `least_request` compares all.
+pub(crate) const SCAN_MAX: usize = 16;
 
 /// What a plan asks of every pick, beside its rules.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,6 +119,8 @@ pub(crate) struct Needs {
     pub(crate) total: bool,
     /// More than a rule's choice: see `pool::guarded`.
     pub(crate) guard: bool,
+    /// To choose among some of the members: by tier or zone.
+    pub(crate) groups: bool,
 }
 
 impl Lead {
@@ -127,6 +133,9 @@ impl Lead {
         hash_weighted: bool,
     ) -> Self {
         let flag = |on: bool, flag: u64| if on { flag } else { 0 };
+        // The index has one order of all members, by what they have in flight.
+        let by_in_flight = steps.first().is_some_and(|s| s.rule == Rule::LeastRequestExact) && !hash_weighted;
+        let keeps_index = by_in_flight && members > SCAN_MAX && !needs.groups;
         Self(
             steps.first().map_or(0, |s| s.rule as u64)
                 | (steps.len() as u64) << 8
@@ -137,6 +146,7 @@ impl Lead {
                 | flag(needs.latency || steps.iter().any(|s| s.rule.needs_clock()), KEEPS_LATENCY)
                 | flag(needs.guard, GUARDED)
                 | flag(steps.iter().any(|s| s.rule.needs_clock()), AVERAGES)
+                | flag(keeps_index, KEEPS_INDEX)
                 | (fit as u64 & 0xFFFF) << 32
                 | (members as u64 & 0xFFFF) << 48,
         )
@@ -178,6 +188,12 @@ impl Lead {
     /// Whether a rule compares latency averages.
     pub(crate) fn averages(self) -> bool {
         self.0 & AVERAGES != 0
+    }
+
+    /// Whether the hints who has the least in flight are kept, for the first rule: see `state::index`.
+    #[inline(always)]
+    pub(crate) fn keeps_index(self) -> bool {
+        self.0 & KEEPS_INDEX != 0
     }
 
     /// Whether a rule bounds loads by the pool's total in flight.

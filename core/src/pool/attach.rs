@@ -40,6 +40,7 @@ impl Pool {
             }
         }
         self.memory.total_row(self.settings.process).store(0, Ordering::Relaxed);
+        self.renew_hints_if_kept();
         self.tag.store(next_tag(), Ordering::Release);
         self.incarnation.store(incarnation, Ordering::Release);
     }

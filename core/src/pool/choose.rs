@@ -6,7 +6,7 @@
 use super::decision::{Condition, Decision, PoolCandidates, compare_shares};
 use crate::plan::ketama;
 use crate::plan::reciprocal::modulo;
-use crate::plan::step::Step;
+use crate::plan::step::{SCAN_MAX, Step};
 use crate::state::layout::plan_word::{
     CYCLE_PHASE, CYCLE_RECIPROCAL, SCHEDULE_LEN, SCHEDULE_PHASE, SCHEDULE_RECIPROCAL, TABLE_SIZE, WEIGHT_SUM,
 };
@@ -20,11 +20,11 @@ use crate::strategy::{
 use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::rng::Draws;
 
-/// Up to this many nodes `least_request` compares all.
-const SCAN_MAX: usize = 16;
-
 /// A rule over the candidates of a decision.
 pub(crate) trait Rule {
+    /// Whether picks and their ends keep hints for it, where the plan says so.
+    const MAY_KEEP_INDEX: bool = false;
+
     /// The turn that a decision uses up, or where its draws begin. `whole`: there are no conditions beside health.
     #[inline(always)]
     fn number(d: Decision<'_>, _whole: bool) -> u64 {
@@ -328,8 +328,13 @@ impl<const EXACT: bool> LeastRequest<EXACT> {
 }
 
 impl<const EXACT: bool> Rule for LeastRequest<EXACT> {
+    const MAY_KEEP_INDEX: bool = EXACT;
+
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
+        if EXACT && d.lead.keeps_index() {
+            return d.least_by_index(&mut Draws::resume(start), |_| true);
+        }
         if Self::scans(d.lead.members()) { None } else { P2cInFlight::at_once(d, start) }
     }
 
@@ -338,7 +343,12 @@ impl<const EXACT: bool> Rule for LeastRequest<EXACT> {
             return P2cInFlight::choose(d, start, parameter, view);
         }
         let share = |c| (d.memory.in_flight(c), d.node(c).weight());
-        d.drawing(start, |draws| least::choose(view, draws, share, compare_shares))
+        d.drawing(start, |draws| {
+            // The least of all that are available is the least of those that the request accepts, if it is one of them.
+            let by_index = EXACT && d.lead.keeps_index() && view.is_of_available();
+            let found = if by_index { d.least_by_index(draws, |c| view.fit(c)) } else { None };
+            found.or_else(|| least::choose(view, draws, share, compare_shares))
+        })
     }
 }
 

@@ -265,6 +265,12 @@ impl<F: Condition> PoolCandidates<'_, F> {
     pub(crate) fn is_whole(&self) -> bool {
         self.filter.is_whole()
     }
+
+    /// Whether only members that are available may be taken, of all there are.
+    #[inline(always)]
+    pub(crate) fn is_of_available(&self) -> bool {
+        self.mask & !AVAILABLE_MASK == 0 && self.decision.group == 0
+    }
 }
 
 impl<F: Condition> Candidates for PoolCandidates<'_, F> {

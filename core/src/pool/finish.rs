@@ -51,6 +51,8 @@ impl Pool {
         };
         if !expected {
             self.learn(leased, held.as_ref(), report);
+        } else if self.keeps_hints() {
+            self.renew_hint(leased.node as usize);
         }
         self.make_room_known();
         Ok(())
@@ -65,6 +67,7 @@ impl Pool {
     #[inline(never)]
     fn learn(&self, leased: Leased, held: Option<&Reserved>, report: &Report<'_>) {
         let index = leased.node as usize;
+        self.renew_hint_if_kept(index);
         let state = self.memory.node(index).state();
         // What is counted of an attempt is counted of its index, which no other node has before this returns.
         let told = self.count_ending(index, report.ending);
@@ -92,6 +95,7 @@ impl Pool {
     pub(crate) fn expire(&self, leased: Leased) {
         let index = leased.node as usize;
         self.count_end(index, leased.in_total);
+        self.renew_hint_if_kept(index);
         let guard = self.memory.guard(index);
         guard.add(Count::Cancelled);
         guard.add(Count::Neutral);

@@ -270,7 +270,7 @@ impl Pool {
                 attempt => Admission::Done(attempt),
             };
         }
-        let Some(state) = self.count(d, index) else { return Admission::Moved };
+        let Some(state) = self.count_and_hint(d, index) else { return Admission::Moved };
         let in_total = d.lead.needs_total();
         // A node that left the plan's states meanwhile is still the choice of this plan: as of any pick.
         if self.is_over(index, guard.now_ns) {

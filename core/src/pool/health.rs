@@ -203,6 +203,7 @@ impl Pool {
         }
         if changed || old.is_held() != new.is_held() {
             self.memory.pool(pool_word::FITNESS).fetch_add(1, Ordering::Release);
+            self.renew_hint_if_kept(index);
             self.renew_situation(Some(now_ns));
         }
         let tell = |happened: bool, kind: EventKind| {

@@ -10,6 +10,7 @@ mod finish;
 pub(crate) mod guarded;
 pub(crate) mod health;
 pub(crate) mod latencies;
+mod least_index;
 mod observe;
 mod own_strategy;
 mod pick;

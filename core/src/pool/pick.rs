@@ -162,7 +162,10 @@ impl Pool {
         if !LEASE {
             return self.uncounted(d, index);
         }
-        let Some(state) = self.count(d, index) else { return Attempt::MOVED };
+        let Some(state) = self.count(d, index) else { return self.moved(index, lead.needs_total()) };
+        if R::MAY_KEEP_INDEX && lead.keeps_index() {
+            self.renew_hint(index);
+        }
         match self.memory.leases().open_next(local.last_slot.get(), self.lease_of(lead, local, index, state)) {
             Some(ticket) => {
                 local.last_slot.set(ticket.slot() as u32);
@@ -211,7 +214,7 @@ impl Pool {
     #[inline(never)]
     fn settle<const LEASE: bool>(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
         let attempt = match chosen {
-            Some(index) if LEASE => match self.count(d, index) {
+            Some(index) if LEASE => match self.count_and_hint(d, index) {
                 Some(state) => self.open_further(d.lead, d.local, index, state),
                 None => return Attempt::MOVED,
             },
@@ -292,20 +295,35 @@ impl Pool {
         self.why(self.plan_at(self.generation().current()), request, attempt.callback_failed())
     }
 
-    /// Counts a pick in flight; the node's state, if the plan still holds. Counted first, then looked: see
-    /// `Generation::is_still`.
+    /// Counts a pick in flight; the node's state, if the plan still holds, else it is to be taken back. Counted first, then
+    /// looked: see `Generation::is_still`.
     #[inline(always)]
-    pub(super) fn count(&self, d: Decision<'_>, index: usize) -> Option<State> {
+    fn count(&self, d: Decision<'_>, index: usize) -> Option<State> {
         let in_total = d.lead.needs_total();
         self.memory.row(index, self.settings.process).fetch_add(row::PICKED, Ordering::SeqCst);
         if in_total {
             self.memory.total_row(self.settings.process).fetch_add(1, Ordering::Relaxed);
         }
-        if self.generation().is_still(d.generation) {
-            return Some(d.node(index).state());
-        }
+        self.generation().is_still(d.generation).then(|| d.node(index).state())
+    }
+
+    /// The end of an attempt whose plan moved when it was counted.
+    #[cold]
+    #[inline(never)]
+    fn moved(&self, index: usize, in_total: bool) -> Attempt {
         self.uncount(index, in_total);
-        None
+        Attempt::MOVED
+    }
+
+    /// [`count`](Self::count) in full: taken back, or told to the plan's first rule if it wants to be.
+    pub(super) fn count_and_hint(&self, d: Decision<'_>, index: usize) -> Option<State> {
+        let state = self.count(d, index);
+        match state {
+            None => self.uncount(index, d.lead.needs_total()),
+            Some(_) if d.lead.keeps_index() => self.renew_hint(index),
+            Some(_) => {}
+        }
+        state
     }
 
     /// Takes back a count whose pick did not come to be.
@@ -315,9 +333,10 @@ impl Pool {
         if in_total {
             self.memory.total_row(self.settings.process).fetch_sub(1, Ordering::Relaxed);
         }
+        self.renew_hint_if_kept(index);
     }
 
-    /// Counts a pick off that has ended.
+    /// Counts a pick off that has ended; hints are to be renewed afterwards, if they are kept.
     #[inline(always)]
     pub(crate) fn count_end(&self, index: usize, in_total: bool) {
         self.memory.row(index, self.settings.process).fetch_add(row::FINISHED, Ordering::SeqCst);

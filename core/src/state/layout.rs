@@ -24,6 +24,8 @@ pub(crate) mod pool_word {
     pub(crate) const TIER_SHARES_END: usize = 5;
     /// Who works out the shares of the tiers, 0 if nobody.
     pub(crate) const SITUATION_LEASE: usize = 5;
+    /// Whether hints of who has the least in flight are kept, 0 or 1: see `state::index`.
+    pub(crate) const KEEPS_INDEX: usize = 6;
     /// Changes of the configuration, counted.
     pub(crate) const CONFIG_VERSION: usize = 8;
     /// When outliers are next looked for, and averages of reports renewed.
@@ -203,6 +205,8 @@ pub(crate) struct Layout {
     pub(crate) records: Range<usize>,
     pub(crate) record_words: usize,
     pub(crate) guards: Range<usize>,
+    /// Leaves, blocks and groups of the hints who has the least in flight; see `state::index`.
+    pub(crate) index: [Range<usize>; 3],
     /// The cursors of the groups' round robins, a line each.
     pub(crate) cursors: Range<usize>,
     /// Tier (8 bits) and zone of each group, for both plan slots.
@@ -257,6 +261,7 @@ impl Layout {
             records: c.take(nodes_max * record_words),
             record_words,
             guards: c.take(nodes_max * super::guard::WORDS),
+            index: super::index::words(nodes_max).map(|words| c.take(words)),
             cursors: c.take(groups * LINE),
             groups: [c.take(groups), c.take(groups)],
             quotas: c.take(nodes_max * sizes.quota_words),

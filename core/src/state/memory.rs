@@ -2,6 +2,7 @@
 
 use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table};
 use super::guard::{self, Guard};
+use super::index::{self, Index};
 use super::layout::{LINE, Layout, PlanLayout, plan_word, pool_word};
 use super::lease::Leases;
 use super::node::{NodeWords, row};
@@ -19,6 +20,7 @@ pub(crate) struct Memory {
     rows: Region,
     records: Region,
     guards: Region,
+    index: [Region; 3],
     cursors: Region,
     groups: [Region; 2],
     quotas: Region,
@@ -73,6 +75,7 @@ impl Memory {
             rows: at(&layout.rows),
             records: at(&layout.records),
             guards: at(&layout.guards),
+            index: layout.index.each_ref().map(at),
             cursors: at(&layout.cursors),
             groups: layout.groups.each_ref().map(at),
             quotas: at(&layout.quotas),
@@ -185,6 +188,19 @@ impl Memory {
         std::iter::once(self.node(index).first_row())
             .chain(self.further_rows(index))
             .all(|r| row::in_flight(settled(r)) == 0)
+    }
+
+    /// Hints of who has the least in flight.
+    #[inline(always)]
+    pub(crate) fn index(&self) -> Index<'_> {
+        let [leaves, blocks, groups] = &self.index;
+        Index { leaves: leaves.words(), blocks: blocks.words(), groups: groups.words() }
+    }
+
+    /// What the index should say of a node that takes picks whose health `mask` allows: read in the order of its changes.
+    #[inline(always)]
+    pub(crate) fn room(&self, node: usize, mask: u64) -> u64 {
+        if self.node(node).settled_state().fit(mask) { index::room(self.in_flight(node)) } else { 0 }
     }
 
     fn further_row(&self, index: usize, process: usize) -> &AtomicU64 {

@@ -3,6 +3,7 @@
 
 pub(crate) mod arena;
 pub(crate) mod guard;
+pub(crate) mod index;
 pub(crate) mod layout;
 pub(crate) mod lease;
 pub(crate) mod local;

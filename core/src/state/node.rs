@@ -219,13 +219,19 @@ impl<'a> NodeWords<'a> {
         State(self.0[STATE].load(Ordering::Acquire))
     }
 
+    /// The state as one order of all changes and looks has it.
+    #[inline(always)]
+    pub(crate) fn settled_state(self) -> State {
+        State(self.0[STATE].load(Ordering::SeqCst))
+    }
+
     pub(crate) fn set_state(self, state: State) {
         self.0[STATE].store(state.0, Ordering::Release);
     }
 
     /// Replaces `old` by `new`; on failure tells what is there.
     pub(crate) fn swap_state(self, old: State, new: State) -> Result<(), State> {
-        self.0[STATE].compare_exchange(old.0, new.0, Ordering::AcqRel, Ordering::Acquire).map(|_| ()).map_err(State)
+        self.0[STATE].compare_exchange(old.0, new.0, Ordering::SeqCst, Ordering::Acquire).map(|_| ()).map_err(State)
     }
 
     #[inline(always)]

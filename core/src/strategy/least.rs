@@ -4,8 +4,9 @@
 //! of all fit candidates, those with the lowest score; of these one at random
 //! ```
 //!
-//! Cost: every candidate is read. It fails by herding: everybody who looks at the same moment runs to the same node;
-//! random ties help only among equals.
+//! Cost: every candidate is read; a pool whose `least_request` is exact keeps an index of more than 16 members of one
+//! weight instead, see `state::index`. It fails by herding: everybody who looks at the same moment runs to the same
+//! node; random ties help only among equals.
 
 use std::cmp::Ordering;
 

@@ -165,7 +165,8 @@ const EXACT: Key<StrategyConfig> = Key {
     name: "exact",
     unit: "",
     doc: "Compare all nodes, however many there are. Otherwise more than 16 are compared by two draws. \
-          `true`: always the least loaded, at a cost that grows with the nodes.",
+          `true`: always the least loaded, at a cost that grows with the nodes only where weights differ, or there are \
+          tiers or zones.",
     shape: Shape::Bool {
         get: |s| matches!(s.kind, StrategyKind::LeastRequest { exact: true }),
         set: |s, exact| s.kind = StrategyKind::LeastRequest { exact },
