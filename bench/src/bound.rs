@@ -1,6 +1,6 @@
 //! What DESIGN asks of a figure, in terms of other figures of the same run.
 
-use crate::harness::Measured;
+use crate::harness::{Measured, Unit};
 
 /// The most that a figure may be.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,8 +9,8 @@ pub enum Bound {
     F(f64),
     /// Clock readings, plus times F on top of what `what` takes at the same n.
     OverWithClock { what: String, clocks: f64, f: f64 },
-    /// Times what `what` takes with the same n and `threads` threads.
-    Times { what: String, threads: usize, times: f64 },
+    /// Times what `what` takes at the same n on one thread.
+    Times { what: String, times: f64 },
     /// Times F on top of what `what` takes at the same n.
     Over { what: String, f: f64 },
     /// Nanoseconds on top of what loadwise in Rust takes for the same.
@@ -29,15 +29,15 @@ impl Bound {
     /// In the unit of the figure; `None` while what it refers to was not measured.
     pub fn limit(&self, of: &Measured, all: &[Measured]) -> Option<f64> {
         let f = floor(all)?;
-        let own = |what: &str, threads: usize| find(all, what, of.n, threads, super::OURS);
+        let own = |what: &str| find(all, what, of.n, 1, super::OURS);
         Some(match self {
             Self::F(times) => times * f,
             Self::OverWithClock { what, clocks, f: times } => {
-                own(what, 1)? + clocks * find(all, super::floors::CLOCK, 0, 1, super::FLOOR)? + times * f
+                own(what)? + clocks * find(all, super::floors::CLOCK, 0, 1, super::FLOOR)? + times * f
             }
-            Self::Times { what, threads, times } => times * own(what, *threads)?,
-            Self::Over { what, f: times } => own(what, 1)? + times * f,
-            Self::OverRust(ns) => own(&of.what, of.threads)? + ns,
+            Self::Times { what, times } => times * own(what)?,
+            Self::Over { what, f: times } => own(what)? + times * f,
+            Self::OverRust(ns) => find(all, &of.what, of.n, of.threads, super::OURS)? + ns,
             Self::FasterThan { who, times } => find(all, &of.what, of.n, of.threads, who)? / times,
             Self::OfEmpty { ns, .. } => *ns,
             Self::Checked => f64::INFINITY,
@@ -45,20 +45,24 @@ impl Bound {
         })
     }
 
-    /// As a reader of the table sees it.
-    pub fn describe(&self) -> String {
+    /// As a reader of the table sees it, beside the figure that it bounds.
+    pub fn describe(&self, of: &Measured) -> String {
         match self {
             Self::F(times) => format!("≤ {times} F"),
             Self::OverWithClock { what, clocks, f } => format!("≤ {what} + {clocks} clocks + {f} F"),
-            Self::Times { threads: 1, times, .. } => format!("≤ {times}× one thread"),
-            Self::Times { what, times, .. } => format!("≤ {times}× {what}"),
+            Self::Times { what, times } if *what == of.what => format!("≤ {times}× one thread"),
+            Self::Times { what, times } => format!("≤ {times}× {what}"),
             Self::Over { what, f } => format!("≤ {what} + {f} F"),
             Self::OverRust(ns) => format!("≤ in Rust + {ns} ns"),
             Self::FasterThan { who, times } => format!("{times}× faster than {who}"),
             Self::OfEmpty { times, .. } => format!("≤ {times}× an empty call"),
             Self::Checked => "seen by the next pick".into(),
-            Self::Absolute(limit) if *limit >= 1e6 => format!("≤ {} ms", limit / 1e6),
-            Self::Absolute(limit) => format!("≤ {limit} B"),
+            Self::Absolute(limit) => match of.unit {
+                Unit::Bytes => format!("≤ {limit} B"),
+                Unit::Nanos if *limit >= 1e6 => format!("≤ {} ms", limit / 1e6),
+                Unit::Nanos if *limit >= 1e3 => format!("≤ {} µs", limit / 1e3),
+                Unit::Nanos => format!("≤ {limit} ns"),
+            },
         }
     }
 }

@@ -3,7 +3,9 @@
 //! `cargo run --release [-- --quick]` writes RESULTS.md and results.svg beside Cargo.toml.
 
 mod bound;
+mod control;
 mod floors;
+mod guarded;
 mod harness;
 mod hosts;
 mod input;
@@ -11,9 +13,12 @@ mod memory;
 mod peers;
 mod plot;
 mod pools;
+mod quotas;
 mod report;
+mod sessions;
 mod slices;
 mod tables;
+mod waiting;
 
 use std::time::Duration;
 
@@ -46,7 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         input::servers(n);
     }
     let cases = floors::cases().into_iter().chain(pools::cases(only)).chain(peers::cases()).chain(slices::cases());
-    let cases = cases.chain(tables::cases());
+    let cases = cases.chain(guarded::cases()).chain(quotas::cases()).chain(sessions::cases()).chain(waiting::cases());
+    let cases = cases.chain(tables::cases()).chain(control::cases());
     let wanted = |what: &str| only.is_none_or(|only| what.contains(only));
     let cases: Vec<_> = cases.filter(|c| c.who == FLOOR || wanted(&c.what)).collect();
     let mut measured = harness::measure(cases, effort);

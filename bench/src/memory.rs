@@ -1,24 +1,37 @@
-//! Resident memory a node, each in a process of its own.
+//! Memory a node, each in a process of its own.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use hashring::HashRing;
 use loadwise::{Limits, NodeSpec, Pool};
 use pingora_load_balancing::selection::Consistent;
 
-use crate::OURS;
 use crate::bound::Bound;
 use crate::harness::{Measured, Unit};
 use crate::input::address;
 use crate::peers::{HASHRING, PINGORA, balancer, points_of, ring_points};
+use crate::quotas::quotas;
+use crate::{OURS, guarded};
 
 const NODES: usize = 10_000;
-/// Room for id, name and address: 255 bytes and a length each.
-const TEXTS: f64 = 3.0 * 256.0;
+/// Room for id, name and address, 255 bytes and a length each, and for the zone.
+const TEXTS: f64 = 3.0 * 256.0 + 64.0;
 /// How a process is asked for one figure.
 pub const ARGUMENT: &str = "--memory-of";
 
-const POOL: &str = "memory a node: p2c, with texts of up to 3 × 255 bytes";
+const POOL: &str = "memory a node: p2c, with texts of up to 3 × 255 + 63 bytes";
+const EVERYTHING: &str = "everything";
+const PLACES: &str = "places";
+const HISTOGRAMS: &str = "histograms";
+const ONE_QUOTA: &str = "quota";
+const QUOTAS: &str = "quotas";
+/// What comes on top of everything.
+const MORE: [(&str, &str); 4] = [
+    (PLACES, "tables of 2 tiers with 3 zones each"),
+    (HISTOGRAMS, "histograms"),
+    (ONE_QUOTA, "1 quota"),
+    (QUOTAS, "8 quotas"),
+];
 const RING: &str = "memory a node: ring_hash, 104 points, with texts";
 
 pub fn measure() -> Vec<Measured> {
@@ -37,6 +50,14 @@ pub fn measure() -> Vec<Measured> {
         all.push(measured(POOL, OURS, bytes, None));
         all.push(measured("memory a node: p2c, beside texts", OURS, bytes - TEXTS, Some(Bound::Absolute(512.0))));
     }
+    if let Some(bytes) = ask(EVERYTHING) {
+        let what = "memory a node: everything on and used but tiers and zones, beside texts";
+        all.push(measured(what, OURS, bytes - TEXTS, Some(Bound::Absolute(512.0))));
+        for (subject, name) in MORE {
+            let more = ask(subject).map(|with| with - bytes);
+            all.extend(more.map(|more| measured(&format!("memory a node: {name}"), OURS, more, None)));
+        }
+    }
     for (subject, who) in [("ring_hash", OURS), ("hashring", HASHRING), ("pingora", PINGORA)] {
         all.extend(ask(subject).map(|bytes| measured(RING, who, bytes, None)));
     }
@@ -45,7 +66,8 @@ pub fn measure() -> Vec<Measured> {
 
 /// Bytes a node, from a child.
 fn ask(subject: &str) -> Option<f64> {
-    let output = Command::new(std::env::current_exe().ok()?).args([ARGUMENT, subject]).output().ok()?;
+    let output =
+        Command::new(std::env::current_exe().ok()?).args([ARGUMENT, subject]).stderr(Stdio::inherit()).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
@@ -54,6 +76,11 @@ pub fn answer(subject: &str) {
     let before = resident();
     let kept: Box<dyn std::any::Any> = match subject {
         "p2c" | "ring_hash" => Box::new(pool(subject)),
+        EVERYTHING => Box::new(everything("", guarded::limited)),
+        PLACES => Box::new(everything("", guarded::placed_and_limited)),
+        HISTOGRAMS => Box::new(everything(guarded::HISTOGRAMS, guarded::limited)),
+        ONE_QUOTA => Box::new(everything(&quotas(1), guarded::limited)),
+        QUOTAS => Box::new(everything(&quotas(8), guarded::limited)),
         "hashring" => {
             let mut ring = HashRing::new();
             ring.batch_add((0..NODES).flat_map(|i| points_of(i, ring_points(NODES))).collect());
@@ -78,12 +105,23 @@ fn pool(strategy: &str) -> Pool {
     pool.unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Bytes, without what the allocator keeps for later.
+/// All that a node can have, after each was picked.
+fn everything(more: &str, node: fn(usize) -> NodeSpec) -> Pool {
+    let no_labels = "limits: {max_labels: 0, max_label_bytes: 0}\n";
+    let config = guarded::everything_and(&format!("{more}{no_labels}"));
+    let pool = guarded::pool(&config, NODES, node);
+    // Both plans have been in use in any pool that saw a change.
+    pool.register("another").and_then(|_| pool.deregister("another")).unwrap_or_else(|e| panic!("{e}"));
+    guarded::use_all(&pool);
+    pool
+}
+
+/// Bytes that are there, without code and what the allocator keeps for later.
 fn resident() -> u64 {
     // SAFETY: it takes no pointer and may be called at any time.
     unsafe { libc::malloc_trim(0) };
     let status = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let kilobytes =
-        status.lines().find_map(|l| l.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        status.lines().find_map(|l| l.strip_prefix("Anonymous:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

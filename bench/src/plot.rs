@@ -49,6 +49,7 @@ const PANELS: [(&str, &[Line<'static>]); 4] = [
         &[
             (OURS, "pick + finish: p2c", "loadwise, p2c"),
             (OURS, "pick + finish: peak_ewma", "loadwise, peak EWMA"),
+            (OURS, "guarded pick + finish: everything on", "loadwise, everything on"),
             (peers::TOWER, "pick + finish: p2c", "tower, pending requests"),
             (peers::TOWER, "pick + finish: peak_ewma", "tower, peak EWMA"),
         ],

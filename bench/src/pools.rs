@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use loadwise::config::{P2cLoad, StrategyConfig, StrategyKind};
-use loadwise::{Limits, NoNode, NodeRef, NodeSpec, Outcome, Pool, Request};
+use loadwise::{Limits, NoNode, NodeRef, NodeSpec, Outcome, Pool, Report, Request};
 
 use crate::bound::Bound;
 use crate::harness::{Body, Case, many, one};
@@ -14,10 +14,14 @@ use crate::{OURS, SIZES};
 
 /// A pool that holds the largest n of this benchmark.
 pub fn pool(strategy: StrategyConfig, n: usize, weighted: bool) -> Pool {
-    let limits = if n > 2048 { Limits { max_nodes: 16_384, ..Limits::default() } } else { Limits::default() };
+    let limits = limits_for(n);
     let nodes = (0..n).map(|i| NodeSpec::new(address(i)).weight(if weighted { weight(i) } else { 1 }));
     let pool = Pool::builder().limits(limits).strategy(strategy).and_then(|b| b.nodes(nodes).build());
     pool.unwrap_or_else(|e| panic!("{strategy:?} over {n} nodes: {e}"))
+}
+
+pub fn limits_for(n: usize) -> Limits {
+    if n > 2048 { Limits { max_nodes: 16_384, ..Limits::default() } } else { Limits::default() }
 }
 
 pub fn named(name: &str) -> StrategyConfig {
@@ -62,6 +66,8 @@ fn kinds() -> Vec<Kind> {
         k("least_request", named("least_request"), false, false, none, &SIZES),
         k("peak_ewma", named("peak_ewma"), false, false, none, &SIZES),
         k("p2c, load: peak_ewma", p2c_ewma, false, false, none, FEW),
+        k("adaptive", named("adaptive"), false, false, none, FEW),
+        k("fastest", named("fastest"), false, false, none, FEW),
         k("maglev, bounded_load: 1.25", bounded("maglev"), false, true, none, FEW),
         k("ring_hash, bounded_load: 1.25", bounded("ring_hash"), false, true, none, FEW),
         k("least_load", named("least_load"), false, false, none, FEW),
@@ -85,7 +91,7 @@ pub fn cases(only: Option<&str>) -> Vec<Case> {
             cases.push(case(PICK, 1, pick, pick_bound(kind.name, n)));
             if ["random", "p2c", "round_robin", "weighted_round_robin"].contains(&kind.name) && FEW.contains(&n) {
                 let same = |verb| {
-                    let bound = Bound::Times { what: verb_of(verb, kind.name), threads: 1, times: 1.3 };
+                    let bound = Bound::Times { what: verb_of(verb, kind.name), times: 1.3 };
                     kind.name.contains("round_robin").then_some(bound)
                 };
                 cases.push(case(CHOOSE, 2, choose, same(CHOOSE)));
@@ -94,11 +100,22 @@ pub fn cases(only: Option<&str>) -> Vec<Case> {
         }
     }
     cases.extend(busy());
-    let exact = kind(StrategyKind::LeastRequest { exact: true });
-    let body = Body::Fresh(1, Box::new(move || choose(&Arc::new(pool(exact, 10_000, false)), false, 1)));
-    let (what, bound) = (verb_of(CHOOSE, "least_request, exact"), Some(Bound::F(40.0)));
-    cases.push(Case { what, n: 10_000, who: OURS, body, bound });
+    cases.extend(exact());
     cases
+}
+
+/// The least loaded of all nodes, and not of two.
+fn exact() -> Vec<Case> {
+    let exact = kind(StrategyKind::LeastRequest { exact: true });
+    let case = |verb, name, make: fn(&Arc<Pool>) -> Body, bound| {
+        let body = Body::Fresh(1, Box::new(move || make(&Arc::new(pool(exact, 10_000, false)))));
+        Case { what: verb_of(verb, name), n: 10_000, who: OURS, body, bound }
+    };
+    vec![
+        case(CHOOSE, "least_request, exact", |pool| choose(pool, false, 1), Some(Bound::F(40.0))),
+        case(PICK, "least_request, exact", |pool| pick(pool, false, 1), None),
+        case(PICK, "least_request, exact, 2 in flight a node", |pool| while_held(pool, false), None),
+    ]
 }
 
 /// Two picks a node are held meanwhile, by another thread.
@@ -107,22 +124,23 @@ fn busy() -> Vec<Case> {
     for (name, keyed) in [("p2c", false), ("maglev, bounded_load: 1.25", true), ("least_request", false)] {
         for n in [16, 1000, 10_000] {
             let Some(kind) = kinds().into_iter().find(|k| k.name == name) else { continue };
-            let make = move || {
-                let pool = Arc::new(pool(kind.strategy, n, false));
-                let holder = hold(pool.clone(), 2 * n);
-                let mut body = pick(&pool, keyed, 1);
-                Body::One(Box::new(move |count| {
-                    let _alive = &holder;
-                    if let Body::One(run) = &mut body {
-                        run(count);
-                    }
-                }))
-            };
+            let make = move || while_held(&Arc::new(pool(kind.strategy, n, false)), keyed);
             let what = verb_of(PICK, &format!("{name}, 2 in flight a node"));
             cases.push(Case { what, n, who: OURS, body: Body::Fresh(1, Box::new(make)), bound: None });
         }
     }
     cases
+}
+
+fn while_held(pool: &Arc<Pool>, keyed: bool) -> Body {
+    let holder = hold(pool.clone(), 2 * pool.len());
+    let mut body = pick(pool, keyed, 1);
+    Body::One(Box::new(move |count| {
+        let _alive = &holder;
+        if let Body::One(run) = &mut body {
+            run(count);
+        }
+    }))
 }
 
 /// Picks of a thread of their own, held until the sender is dropped.
@@ -143,7 +161,7 @@ fn hold(pool: Arc<Pool>, picks: usize) -> Sender<()> {
 pub const CHOOSE: &str = "choose";
 pub const PICK: &str = "pick + finish";
 
-fn verb_of(verb: &str, name: &str) -> String {
+pub fn verb_of(verb: &str, name: &str) -> String {
     format!("{verb}: {name}")
 }
 
@@ -159,19 +177,23 @@ fn choose(pool: &Arc<Pool>, keyed: bool, threads: usize) -> Body {
     }
 }
 
-fn pick(pool: &Arc<Pool>, keyed: bool, threads: usize) -> Body {
+pub fn pick(pool: &Arc<Pool>, keyed: bool, threads: usize) -> Body {
     let (pool, keys) = (pool.clone(), keys());
-    let finish = |pool: &Pool, request: &Request<'_>| {
-        let Ok(lease) = pool.acquire(request) else { return u32::MAX };
-        let _ = pool.release(lease.ticket, Outcome::Success);
-        lease.node.index
-    };
     let plain = Request::new();
     match (keyed, threads) {
-        (false, 1) => one(move |_| finish(&pool, black_box(&plain))),
-        (true, 1) => one(move |i| finish(&pool, &Request::new().key(keys.at(i)))),
-        (_, threads) => many(threads, move |_| finish(&pool, &Request::new())),
+        (false, 1) => one(move |_| pick_and_finish(&pool, black_box(&plain), Outcome::Success)),
+        (true, 1) => one(move |i| pick_and_finish(&pool, &Request::new().key(keys.at(i)), Outcome::Success)),
+        (_, threads) => many(threads, move |_| pick_and_finish(&pool, &Request::new(), Outcome::Success)),
     }
+}
+
+/// Where the node stands that took the request.
+#[inline(always)]
+pub fn pick_and_finish<'r>(pool: &Pool, request: &Request<'_>, report: impl Into<Report<'r>>) -> u32 {
+    // What finds no node is another way, and not what is measured.
+    let lease = pool.acquire(request).unwrap_or_else(|e| panic!("{e}"));
+    let _ = pool.release(lease.ticket, report);
+    lease.node.index
 }
 
 fn pick_bound(name: &str, n: usize) -> Option<Bound> {
@@ -179,6 +201,8 @@ fn pick_bound(name: &str, n: usize) -> Option<Bound> {
     match name {
         "p2c" => Some(Bound::F(if n == 3 { 3.5 } else { 3.0 })),
         "peak_ewma" | "p2c, load: peak_ewma" => Some(with_latency()),
+        // Few nodes are all compared.
+        "adaptive" | "fastest" => (n > 16).then(with_latency),
         "maglev, bounded_load: 1.25" => Some(Bound::Over { what: verb_of(PICK, "maglev"), f: 2.0 }),
         "ring_hash, bounded_load: 1.25" => Some(Bound::Over { what: verb_of(PICK, "ring_hash"), f: 2.0 }),
         _ => None,

@@ -13,7 +13,7 @@ pub fn markdown(all: &[Measured], missing: &[String], effort: Effort) -> String 
         out,
         "Written by `make bench`, in one run: {} rounds in each of which every case ran for {} ms. A figure is the median \
          of its rounds, ± their median absolute deviation; for one thread it is time on the processor, for two what one of \
-         them sees of time. F is an uncontended \
+         them sees of time, and so for waiting. F is an uncontended \
          atomic addition in this run: times vary by machine, ratios much less. Peers are called as their documentation \
          shows, with the same nodes and 24-byte keys; the ratio says how much longer they take.\n",
         effort.rounds,
@@ -23,12 +23,16 @@ pub fn markdown(all: &[Measured], missing: &[String], effort: Effort) -> String 
     out.push_str("![Nanoseconds by number of nodes](results.svg)\n\n");
     let _ = writeln!(out, "## Summary\n\n```\n{}```\n", summary(all));
     type Belongs = fn(&Measured) -> bool;
-    let sections: [(&str, Belongs); 6] = [
+    let sections: [(&str, Belongs); 10] = [
         ("Floors", |m| m.who == FLOOR),
-        ("Choose a node", |m| m.what.starts_with("choose")),
-        ("Pick and finish", |m| m.what.starts_with("pick")),
-        ("Over one's own slice", |m| m.what.starts_with("slice")),
-        ("When something changes", |m| ["table", "one", "a node", "maintain"].iter().any(|w| m.what.starts_with(w))),
+        ("Choose a node", |m| begins(m, &["choose"])),
+        ("Pick and finish", |m| begins(m, &["pick"])),
+        ("Pick and finish with what keeps traffic safe", |m| begins(m, &[crate::guarded::PICK])),
+        ("Quotas and sessions", |m| begins(m, &["quota", "session"])),
+        ("Waiting for room", |m| begins(m, &["wait"])),
+        ("Over one's own slice", |m| begins(m, &["slice"])),
+        ("When something changes", |m| begins(m, &["table", "one", "a node", "maintain", "reload"])),
+        ("Looking inside", |m| begins(m, &["look"])),
         ("Memory", |m| m.unit == Unit::Bytes),
     ];
     for (title, belongs) in sections {
@@ -47,6 +51,10 @@ pub fn markdown(all: &[Measured], missing: &[String], effort: Effort) -> String 
     out
 }
 
+fn begins(m: &Measured, with: &[&str]) -> bool {
+    m.who != FLOOR && with.iter().any(|word| m.what.starts_with(word))
+}
+
 /// What is asked, and how much of it is reached.
 pub fn summary(all: &[Measured]) -> String {
     let judged: Vec<(&Measured, f64)> =
@@ -54,7 +62,7 @@ pub fn summary(all: &[Measured]) -> String {
     let missed: Vec<_> = judged.iter().filter(|(m, limit)| m.ns > *limit).collect();
     let mut out = format!("{} of {} bounds are reached.\n", judged.len() - missed.len(), judged.len());
     for (m, limit) in missed {
-        let bound = m.bound.as_ref().map(|b| b.describe()).unwrap_or_default();
+        let bound = m.bound.as_ref().map(|b| b.describe(m)).unwrap_or_default();
         let threads = if m.threads > 1 { format!(", {} threads", m.threads) } else { String::new() };
         let host = if is_host(m) { format!("{}, ", m.who) } else { String::new() };
         let (what, n) = (&m.what, count(m.n));
@@ -89,7 +97,7 @@ fn rows_of(rows: &[&Measured], all: &[Measured]) -> String {
             .collect();
         let what = if ours(m) { m.what.clone() } else { format!("{}: {}", m.who, m.what) };
         let spread = if m.spread > 0.0 { format!(" ± {}", unit(m.spread, m.unit)) } else { String::new() };
-        let bound = m.bound.as_ref().map(|b| b.describe()).unwrap_or_default();
+        let bound = m.bound.as_ref().map(|b| b.describe(m)).unwrap_or_default();
         let (n, threads, value, peers) = (count(m.n), m.threads, value(m), peers.join(" · "));
         let _ = writeln!(
             out,

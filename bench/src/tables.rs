@@ -10,12 +10,12 @@ use loadwise::{NodeSpec, Outcome, Pool, Request, now_ns};
 use maglev::Maglev;
 use pingora_load_balancing::selection::{Consistent, RoundRobin};
 
-use crate::OURS;
 use crate::bound::Bound;
 use crate::harness::{Body, Case, one, processor_time, timed};
 use crate::input::address;
 use crate::peers::{HASHRING, MAGLEV, PINGORA, balancer, points_of, ring_points};
 use crate::pools::{named, pool};
+use crate::{OURS, guarded};
 
 const MILLIS: f64 = 1e6;
 const MANY: usize = 10_000;
@@ -52,11 +52,16 @@ pub fn cases() -> Vec<Case> {
         ours("one node changed: ring_hash, weights 1 to 3", MANY, change("ring_hash", true), 5.0),
         peer("one node changed: ring_hash", MANY, HASHRING, change_ring(MANY)),
         ours("one node changed: weighted_round_robin", MANY, change("weighted_round_robin", true), 50.0),
-        seen("a node falls ill: the report and the next choice, p2c", flip("p2c")),
-        seen("a node falls ill: the report and the next choice, maglev", flip("maglev")),
-        seen("a node falls ill: the report and the next choice, weighted_round_robin", flip("weighted_round_robin")),
-        ours("maintain after a node fell ill: p2c", MANY, maintain("p2c"), 5.0),
-        ours("maintain after a node fell ill: maglev", MANY, maintain("maglev"), 5.0),
+        seen("a node falls ill: the report and the next choice, p2c", flip(weighted("p2c"))),
+        seen("a node falls ill: the report and the next choice, maglev", flip(weighted("maglev"))),
+        seen(
+            "a node falls ill: the report and the next choice, weighted_round_robin",
+            flip(weighted("weighted_round_robin")),
+        ),
+        seen("a node falls ill: the report and the next choice, everything on", flip(everything)),
+        ours("maintain after a node fell ill: p2c", MANY, maintain(weighted("p2c")), 5.0),
+        ours("maintain after a node fell ill: maglev", MANY, maintain(weighted("maglev")), 5.0),
+        ours("maintain after a node fell ill: everything on", MANY, maintain(everything), 5.0),
     ]
 }
 
@@ -78,12 +83,12 @@ fn newcomer(number: u64) -> NodeSpec {
     NodeSpec::new(format!("new-{number}"))
 }
 
-fn timed_on(make: impl Fn() -> Pool + 'static, op: impl Fn(&Pool, u64) -> Duration + 'static) -> Body {
+pub fn timed_on(make: impl Fn() -> Pool + 'static, op: impl Fn(&Pool, u64) -> Duration + 'static) -> Body {
     let pool = Lazy::new(make);
     timed(move |number| pool.with(|pool| op(pool, number)))
 }
 
-fn time<R>(op: impl FnOnce() -> R) -> Duration {
+pub fn time<R>(op: impl FnOnce() -> R) -> Duration {
     let start = processor_time();
     black_box(op());
     processor_time() - start
@@ -120,36 +125,39 @@ fn change(strategy: &'static str, weighted: bool) -> Body {
     )
 }
 
-/// Three failures make a node unhealthy; the time is that of the last report and of the choice that follows it.
-fn flip(strategy: &'static str) -> Body {
-    timed_on(
-        move || pool(named(strategy), MANY, true),
-        |pool, number| {
-            let (id, node) = ill(pool, number, 2);
-            let elapsed = time(|| {
-                pool.report(&id, Outcome::Failure).unwrap_or_else(|e| panic!("{e}"));
-                pool.choose(&Request::new().key(&id))
-            });
-            for i in 0..1000u64 {
-                let chosen = pool.choose(&Request::new().key(&i.to_le_bytes()));
-                assert!(chosen.is_ok_and(|c| c != node), "an unhealthy node was chosen");
-            }
-            heal(pool, &id);
-            elapsed
-        },
-    )
+fn weighted(strategy: &'static str) -> impl Fn() -> Pool {
+    move || pool(named(strategy), MANY, true)
 }
 
-fn maintain(strategy: &'static str) -> Body {
-    timed_on(
-        move || pool(named(strategy), MANY, true),
-        |pool, number| {
-            let (id, _) = ill(pool, number, 3);
-            let elapsed = time(|| assert!(pool.maintain(now_ns()).rebuilt, "nothing was rebuilt"));
-            heal(pool, &id);
-            elapsed
-        },
-    )
+fn everything() -> Pool {
+    guarded::everything_on(MANY)
+}
+
+/// Three failures make a node unhealthy; the time is that of the last report and of the choice that follows it.
+fn flip(make: impl Fn() -> Pool + 'static) -> Body {
+    timed_on(make, |pool, number| {
+        let (id, node) = ill(pool, number, 2);
+        let elapsed = time(|| {
+            let changed = pool.report(&id, Outcome::Failure).unwrap_or_else(|e| panic!("{e}"));
+            assert!(changed, "the report changed nothing");
+            pool.choose(&Request::new().key(&id))
+        });
+        for i in 0..1000u64 {
+            let chosen = pool.choose(&Request::new().key(&i.to_le_bytes()));
+            assert!(chosen.is_ok_and(|c| c != node), "an unhealthy node was chosen");
+        }
+        heal(pool, &id);
+        elapsed
+    })
+}
+
+fn maintain(make: impl Fn() -> Pool + 'static) -> Body {
+    timed_on(make, |pool, number| {
+        let (id, _) = ill(pool, number, 3);
+        let elapsed = time(|| assert!(pool.maintain(now_ns()).rebuilt, "nothing was rebuilt"));
+        heal(pool, &id);
+        elapsed
+    })
 }
 
 /// A node after so many failures.
