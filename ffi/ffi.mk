@@ -34,8 +34,9 @@ test-c: ffi header-check
 	tests/c/run.sh
 
 install: ffi
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/loadwise
+	install -d $(DESTDIR)$(PREFIX)/include/loadwise $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/loadwise
 	install -m 644 include/loadwise.h include/loadwise.hpp $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/loadwise/*.hpp $(DESTDIR)$(PREFIX)/include/loadwise
 	install -m 755 $(FFI_LIBS)/libloadwise.so $(DESTDIR)$(LIBDIR)/libloadwise.so.$(FFI_VERSION)
 	ln -sf libloadwise.so.$(FFI_VERSION) $(DESTDIR)$(LIBDIR)/libloadwise.so.$(FFI_SOVERSION)
 	ln -sf libloadwise.so.$(FFI_SOVERSION) $(DESTDIR)$(LIBDIR)/libloadwise.so
@@ -47,6 +48,7 @@ install: ffi
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/include/loadwise.h $(DESTDIR)$(PREFIX)/include/loadwise.hpp
+	rm -rf $(DESTDIR)$(PREFIX)/include/loadwise
 	rm -f $(DESTDIR)$(LIBDIR)/libloadwise.so.$(FFI_VERSION) $(DESTDIR)$(LIBDIR)/libloadwise.so.$(FFI_SOVERSION)
 	rm -f $(DESTDIR)$(LIBDIR)/libloadwise.so $(DESTDIR)$(LIBDIR)/libloadwise.a
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/loadwise.pc

@@ -68,16 +68,43 @@
 /** What structs begin with: struct_size is set and nothing else, but for the weight of a node, which is 1. */
 #define LW_STR_NONE { 0, 0 }
 #define LW_PICK_INIT { sizeof(lw_pick), 0, 0, 0, 0, 0, 0 }
-#define LW_OUTCOME_INIT { sizeof(lw_outcome), 0, 0, 0, 0, 0, 0 }
-#define LW_REQUEST_INIT { sizeof(lw_request), 0, LW_STR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-#define LW_NODE_SPEC_INIT { sizeof(lw_node_spec), 1, LW_STR_NONE, LW_STR_NONE, LW_STR_NONE, 0, 0, 0 }
-#define LW_NODE_STATUS_INIT { sizeof(lw_node_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0 }
+#define LW_OUTCOME_INIT { sizeof(lw_outcome), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LW_REQUEST_INIT { sizeof(lw_request), 0, LW_STR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0, LW_STR_NONE, LW_STR_NONE, 0, 0 }
+#define LW_NODE_SPEC_INIT { sizeof(lw_node_spec), 1, LW_STR_NONE, LW_STR_NONE, LW_STR_NONE, 0, 0, 0, 0, 0, LW_STR_NONE, 0, 0 }
+#define LW_NODE_STATUS_INIT \
+    { sizeof(lw_node_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0.0, 0.0, 0 }
 #define LW_NO_NODE_INIT { sizeof(lw_no_node), 0, 0, 0, 0 }
-#define LW_LOAD_INIT { sizeof(lw_load), 0, 0.0, 0.0 }
+#define LW_LOAD_INIT { sizeof(lw_load), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0 }
 #define LW_MAINTAINED_INIT { sizeof(lw_maintained), 0, 0, 0 }
+#define LW_CHECK_INIT { sizeof(lw_check), 0, 0, 0, 0 }
+#define LW_RELOADED_INIT { sizeof(lw_reloaded), 0, 0, 0, 0 }
+#define LW_STORE_INIT { sizeof(lw_store), 0, 0, 0, 0, 0, 0 }
+#define LW_RETRY_INIT { sizeof(lw_retry), 0, 0 }
+#define LW_ATTEMPT_INIT { sizeof(lw_attempt), 0, 0, 0, 0 }
 #define LW_SELECTION_INIT { sizeof(lw_selection), 0, LW_STR_NONE, 0, 0 }
 #define LW_HEALTH_CONFIG_INIT { sizeof(lw_health_config), 0, 0, 0, 0 }
 #define LW_HEALTH_RECORD_INIT { sizeof(lw_health_record), 0, 0, 0, 0, 0 }
+
+/** The request may be carried out twice. */
+#define LW_RETRY_IDEMPOTENT 1
+
+/** Something of the request went out to the node. */
+#define LW_RETRY_SENT 2
+
+/** The attempt did not fail. */
+#define LW_GIVE_UP_NOT_FAILED 1
+
+/** The request may have been carried out, and must not be twice. */
+#define LW_GIVE_UP_UNSAFE 2
+
+/** There were `retry.max_attempts`. */
+#define LW_GIVE_UP_ATTEMPTS 3
+
+/** The pool's retries have used up their budget. */
+#define LW_GIVE_UP_BUDGET 4
+
+/** No other node takes it. */
+#define LW_GIVE_UP_NO_NODE 5
 
 /** Nothing speaks against the node; so is every node of which nothing is known. */
 #define LW_HEALTH_HEALTHY 1
@@ -102,6 +129,51 @@
 
 /** `remaining_ratio` is known. */
 #define LW_NODE_HAS_REMAINING 8
+
+/** An ordinary pick may choose it. */
+#define LW_NODE_AVAILABLE 16
+
+/** Draining is done: nothing is in flight, or its time is over. */
+#define LW_NODE_DRAINED 32
+
+/** Ejected as an outlier. */
+#define LW_NODE_EJECTED 64
+
+/** `success_rate` is known. */
+#define LW_NODE_HAS_SUCCESS_RATE 128
+
+/** Requests pass, and failures are counted; so does a node without a breaker. */
+#define LW_BREAKER_CLOSED 0
+
+/** The node failed too often, and takes no requests until its time is over. */
+#define LW_BREAKER_OPEN 1
+
+/** The time is over: one probe at a time passes. */
+#define LW_BREAKER_HALF_OPEN 2
+
+/** A node's health changed: `from` and `to` are `LW_HEALTH_*`. */
+#define LW_EVENT_HEALTH 1
+
+/** A node's breaker opened (`to` 1) or closed (`to` 0). */
+#define LW_EVENT_BREAKER 2
+
+/** A node was ejected as an outlier (`to` 1), or taken back (`to` 0). */
+#define LW_EVENT_EJECTION 3
+
+/** Too few nodes are available, and all take traffic (`to` 1); or no longer so (`to` 0). */
+#define LW_EVENT_PANIC 4
+
+/** Another tier takes the most traffic: `to` instead of `from`. */
+#define LW_EVENT_TIER 5
+
+/** Nodes joined or left: `added` and `removed`. */
+#define LW_EVENT_TOPOLOGY 6
+
+/** A node was picked, by `strategy`. */
+#define LW_EVENT_SELECTION 7
+
+/** Observe every selection, too: each pick pays for the call. */
+#define LW_OBSERVE_SELECTIONS 1
 
 /** The node answered. */
 #define LW_OUTCOME_SUCCESS 1
@@ -139,6 +211,21 @@
 /** A predicate or an own strategy failed on the way; its candidates were left out. */
 #define LW_PICK_CALLBACK_FAILED 1
 
+/** `requests_per_s` of a load is given. */
+#define LW_LOAD_HAS_REQUESTS 256
+
+/** `utilization` of a load is given. */
+#define LW_LOAD_HAS_UTILIZATION 512
+
+/** `errors_per_s` of a load is given. */
+#define LW_LOAD_HAS_ERRORS 1024
+
+/** Prometheus text format 0.0.4: `text/plain; version=0.0.4`. */
+#define LW_METRICS_PROMETHEUS 1
+
+/** OpenMetrics 1.0: `application/openmetrics-text; version=1.0.0; charset=utf-8`. */
+#define LW_METRICS_OPENMETRICS 2
+
 /** Raised when programs built for the version before would break. Compare with `lw_abi_version()` after loading. */
 #define LW_ABI_VERSION 1
 
@@ -148,8 +235,17 @@
  */
 typedef struct lw_candidate lw_candidate;
 
+/**
+ * Where a callback of a store puts what it found, by `lw_entries_add`. To be used during the callback, in its thread; at
+ * any other time it is refused.
+ */
+typedef struct lw_entries lw_entries;
+
 /** The result of a call: `LW_OK`, or what went wrong. The numbers are stable; retired ones are never reused. */
 typedef uint32_t lw_status;
+
+/** A pool. 0 is none. */
+typedef uint64_t lw_pool;
 
 /** A text or bytes of the caller's: `len` bytes, not ending in NUL. Only looked at during the call. */
 typedef struct lw_str {
@@ -158,6 +254,128 @@ typedef struct lw_str {
     /** Bytes. */
     size_t len;
 } lw_str;
+
+/** A node's place in a pool, and the generation that tells it from the nodes that had the place before. */
+typedef struct lw_node_ref {
+    /** As `lw_pick.node`. */
+    uint32_t node;
+    /** As `lw_pick.generation`. */
+    uint32_t generation;
+} lw_node_ref;
+
+/** So much of a dimension that the pool's `quotas` name, such as `tokens`. Fixed for good: arrays of it are read in place. */
+typedef struct lw_amount {
+    /** UTF-8. */
+    struct lw_str dimension;
+    /** In the dimension's unit. */
+    uint64_t amount;
+} lw_amount;
+
+/** How an attempt ended. */
+typedef struct lw_outcome {
+    /** `sizeof(lw_outcome)`. */
+    uint32_t struct_size;
+    /** One of `LW_OUTCOME_*`; 0 is none, so that a forgotten one is not taken for a success. */
+    uint32_t kind;
+    /** One of `LW_FAILURE_*`, for `LW_OUTCOME_FAILURE`; else 0. */
+    uint32_t failure;
+    /** 0. */
+    uint32_t reserved;
+    /** How long the attempt took; 0: measured from pick to finish where a strategy needs it. */
+    uint64_t latency_ns;
+    /** After how long the node asked to be tried again, for `LW_OUTCOME_RATE_LIMITED`; 0: it did not say. */
+    uint64_t retry_after_ns;
+    /** The time of the finish, on the clock of `lw_now_ns`; 0: the clock is read where it is needed. */
+    uint64_t now_ns;
+    /**
+     * What was used of the quotas, in place of what the request was expected to cost. Dimensions that are not named keep
+     * that; a cancelled pick gives all back.
+     */
+    const struct lw_amount *usage;
+    /** How many. */
+    size_t usage_len;
+} lw_outcome;
+
+/** Whether to try again. */
+typedef struct lw_retry {
+    /** `sizeof(lw_retry)`, set by the caller. */
+    uint32_t struct_size;
+    /** 0: try again, at another node; else why not, one of `LW_GIVE_UP_*`. */
+    uint32_t give_up;
+    /** After how long to try again. */
+    uint64_t after_ns;
+} lw_retry;
+
+/** A label and its text. */
+typedef struct lw_label {
+    /** UTF-8. */
+    struct lw_str key;
+    /** UTF-8. */
+    struct lw_str value;
+} lw_label;
+
+/**
+ * Has the last word on a candidate: more than 0 takes it, 0 refuses it, less than 0 says that the callback failed, which
+ * refuses it and is told by the pick. `candidate` is valid during the call alone. Must return: no `longjmp`, no C++
+ * exception may leave it.
+ */
+typedef int32_t (*lw_predicate)(const struct lw_candidate *candidate, void *data);
+
+/** What a request asks for. All zero but `struct_size` asks for nothing; so does NULL in its place. */
+typedef struct lw_request {
+    /** `sizeof(lw_request)`. */
+    uint32_t struct_size;
+    /** Allowed health states, a sum of `LW_HEALTH_*`; 0: all but unhealthy. */
+    uint32_t health_mask;
+    /** What hash strategies hash: any bytes. `data` NULL is no key, and a random node; `len` 0 is the empty key. */
+    struct lw_str key;
+    /** Ids that must not be chosen; unknown ones are ignored. */
+    const struct lw_str *exclude;
+    /** How many. */
+    size_t exclude_len;
+    /** Nodes that must not be chosen, as earlier picks named them; those that are gone are ignored. */
+    const struct lw_node_ref *exclude_nodes;
+    /** How many. */
+    size_t exclude_nodes_len;
+    /** Labels that a node must have, all of them. */
+    const struct lw_label *require;
+    /** How many. */
+    size_t require_len;
+    /** Has the last word on a candidate; NULL: none. */
+    lw_predicate predicate;
+    /** Given to `predicate`. */
+    void *predicate_data;
+    /** The time, on the clock of `lw_now_ns`; 0: the clock is read where a rule needs it. */
+    uint64_t now_ns;
+    /** The caller's zone, for pools that prefer near nodes; empty: the pool's own. */
+    struct lw_str zone;
+    /**
+     * Whose session it is, any bytes: a client's address, a user's id, a cookie. A pool with `affinity` keeps it on its
+     * node. `data` NULL is none.
+     */
+    struct lw_str session;
+    /**
+     * What the request is expected to use of the quotas. Unknown dimensions are unlimited; those that are not named cost
+     * their `default_cost`.
+     */
+    const struct lw_amount *cost;
+    /** How many. */
+    size_t cost_len;
+} lw_request;
+
+/** One attempt of a plan. The node's texts are copied out by `lw_node_*`. */
+typedef struct lw_attempt {
+    /** `sizeof(lw_attempt)`, set by the caller; in an array, of the first. */
+    uint32_t struct_size;
+    /** As `lw_pick.node`. */
+    uint32_t node;
+    /** As `lw_pick.generation`. */
+    uint32_t generation;
+    /** 0. */
+    uint32_t reserved;
+    /** How long to wait after the end of the one before. */
+    uint64_t delay_ns;
+} lw_attempt;
 
 /** A node at one moment. Its texts are copied out by `lw_node_*`. */
 typedef struct lw_node_status {
@@ -187,7 +405,64 @@ typedef struct lw_node_status {
     double load;
     /** What was reported, 0.0 to 1.0. */
     double remaining_ratio;
+    /** 0: primary; else a backup. */
+    uint32_t tier;
+    /** One of `LW_BREAKER_*`. */
+    uint32_t breaker;
+    /** The node's own limit of unfinished picks; 0: unlimited. */
+    uint32_t max_in_flight;
+    /** 0. */
+    uint32_t reserved_2;
+    /** The share of its weight that slow start allows, 0.0 to 1.0; 1.0 when warm. */
+    double warming;
+    /** Over the health window, 0.0 to 1.0; known if there were requests in it. */
+    double success_rate;
+    /** Until when it takes nothing but probes, on the clock of `lw_now_ns`; 0 while it is not down. */
+    uint64_t hold_until_ns;
 } lw_node_status;
+
+/** A check that the caller is to make. The node's texts are copied out by `lw_node_*`. */
+typedef struct lw_check {
+    /** `sizeof(lw_check)`, set by the caller; in an array, of the first. */
+    uint32_t struct_size;
+    /** As `lw_pick.node`. */
+    uint32_t node;
+    /** As `lw_pick.generation`. */
+    uint32_t generation;
+    /** 0. */
+    uint32_t reserved;
+    /** Until when to report, on the clock of `lw_now_ns`; then somebody else is asked to make it. */
+    uint64_t deadline_ns;
+} lw_check;
+
+/** All pools of one configuration. 0 is none. */
+typedef uint64_t lw_engine;
+
+/** What `lw_engine_reload` did, in numbers of pools. */
+typedef struct lw_reloaded {
+    /** `sizeof(lw_reloaded)`, set by the caller. */
+    uint32_t struct_size;
+    /** New ones. */
+    uint32_t added;
+    /** Those that are no more. */
+    uint32_t removed;
+    /** Those that stayed and were configured otherwise before. */
+    uint32_t changed;
+    /** Of the engine's configuration, from 1. */
+    uint64_t version;
+} lw_reloaded;
+
+/** What `lw_pool_maintain` did. */
+typedef struct lw_maintained {
+    /** `sizeof(lw_maintained)`, set by the caller. */
+    uint32_t struct_size;
+    /** 1 if nodes were left out or taken in for their health. */
+    uint32_t rebuilt;
+    /** When the next call is worth making, on the clock of `lw_now_ns`. */
+    uint64_t next_due_ns;
+    /** Picks that had outlived `lease_timeout_ms` and were given up. */
+    uint64_t leases_expired;
+} lw_maintained;
 
 /** Why no node was found, beside the status. */
 typedef struct lw_no_node {
@@ -236,37 +511,6 @@ typedef struct lw_health_record {
     uint64_t since_success_ns;
 } lw_health_record;
 
-/** A pool. 0 is none. */
-typedef uint64_t lw_pool;
-
-/** What `lw_pool_maintain` did. */
-typedef struct lw_maintained {
-    /** `sizeof(lw_maintained)`, set by the caller. */
-    uint32_t struct_size;
-    /** 1 if nodes were left out or taken in for their health. */
-    uint32_t rebuilt;
-    /** When the next call is worth making, on the clock of `lw_now_ns`. */
-    uint64_t next_due_ns;
-    /** Picks that had outlived `lease_timeout_ms` and were given up. */
-    uint64_t leases_expired;
-} lw_maintained;
-
-/** A node's place in a pool, and the generation that tells it from the nodes that had the place before. */
-typedef struct lw_node_ref {
-    /** As `lw_pick.node`. */
-    uint32_t node;
-    /** As `lw_pick.generation`. */
-    uint32_t generation;
-} lw_node_ref;
-
-/** A label and its text. */
-typedef struct lw_label {
-    /** UTF-8. */
-    struct lw_str key;
-    /** UTF-8. */
-    struct lw_str value;
-} lw_label;
-
 /** A node as its user describes it. Begin with `LW_NODE_SPEC_INIT`, which has weight 1. */
 typedef struct lw_node_spec {
     /** `sizeof(lw_node_spec)`; in an array, the same in each. */
@@ -285,7 +529,56 @@ typedef struct lw_node_spec {
     size_t labels_len;
     /** The host's own number, returned with each pick. */
     uint64_t user_data;
+    /** 0: primary; 1 to 7: backups. */
+    uint32_t tier;
+    /** Picks in flight at one time; 0: unlimited. */
+    uint32_t max_in_flight;
+    /** Where it is, at most 63 bytes. Empty: unknown. */
+    struct lw_str zone;
+    /** Its own limits of the pool's quotas. */
+    const struct lw_amount *quotas;
+    /** How many. */
+    size_t quotas_len;
 } lw_node_spec;
+
+/** Something that happened in a pool. Valid during the call alone, with all that it points to. */
+typedef struct lw_event {
+    /** How large the library's struct is. A field is there if it ends within. */
+    uint32_t struct_size;
+    /** One of `LW_EVENT_*`. */
+    uint32_t kind;
+    /** The handle that is observed. */
+    lw_pool pool;
+    /** The node that it happened to, as `lw_pick.node`. */
+    uint32_t node;
+    /** As `lw_pick.generation`; 0: it concerns the pool. */
+    uint32_t generation;
+    /** What was before. */
+    uint32_t from;
+    /** What is now. */
+    uint32_t to;
+    /** When, on the clock of `lw_now_ns`. */
+    uint64_t at_ns;
+    /** The name of the strategy that picked; else empty. */
+    struct lw_str strategy;
+    /** Ids of nodes that joined. */
+    const struct lw_str *added;
+    /** How many. */
+    size_t added_len;
+    /** Ids of nodes that left. */
+    const struct lw_str *removed;
+    /** How many. */
+    size_t removed_len;
+} lw_event;
+
+/**
+ * Told of what happens, in whichever thread makes it happen, in several at once. May call any function. Must return: no
+ * `longjmp`, no C++ exception may leave it.
+ */
+typedef void (*lw_observer_fn)(const struct lw_event *event, void *user_data);
+
+/** Told that a `user_data` is not used any more. Runs in whichever thread used it last. */
+typedef void (*lw_drop_fn)(void *user_data);
 
 /**
  * Chooses one of `len` candidates: its index, or `LW_CHOOSE_NOBODY`, or `LW_CHOOSE_FAILED`; any other number counts as
@@ -296,44 +589,6 @@ typedef int64_t (*lw_strategy_fn)(const struct lw_candidate *const *candidates,
                                   size_t len,
                                   struct lw_str key,
                                   void *user_data);
-
-/** Told that a `user_data` is not used any more. Runs in whichever thread used it last. */
-typedef void (*lw_drop_fn)(void *user_data);
-
-/**
- * Has the last word on a candidate: more than 0 takes it, 0 refuses it, less than 0 says that the callback failed, which
- * refuses it and is told by the pick. `candidate` is valid during the call alone. Must return: no `longjmp`, no C++
- * exception may leave it.
- */
-typedef int32_t (*lw_predicate)(const struct lw_candidate *candidate, void *data);
-
-/** What a request asks for. All zero but `struct_size` asks for nothing; so does NULL in its place. */
-typedef struct lw_request {
-    /** `sizeof(lw_request)`. */
-    uint32_t struct_size;
-    /** Allowed health states, a sum of `LW_HEALTH_*`; 0: all but unhealthy. */
-    uint32_t health_mask;
-    /** What hash strategies hash: any bytes. `data` NULL is no key, and a random node; `len` 0 is the empty key. */
-    struct lw_str key;
-    /** Ids that must not be chosen; unknown ones are ignored. */
-    const struct lw_str *exclude;
-    /** How many. */
-    size_t exclude_len;
-    /** Nodes that must not be chosen, as earlier picks named them; those that are gone are ignored. */
-    const struct lw_node_ref *exclude_nodes;
-    /** How many. */
-    size_t exclude_nodes_len;
-    /** Labels that a node must have, all of them. */
-    const struct lw_label *require;
-    /** How many. */
-    size_t require_len;
-    /** Has the last word on a candidate; NULL: none. */
-    lw_predicate predicate;
-    /** Given to `predicate`. */
-    void *predicate_data;
-    /** The time, on the clock of `lw_now_ns`; 0: the clock is read where a rule needs it. */
-    uint64_t now_ns;
-} lw_request;
 
 /** A decision. Plain numbers, free to be copied; finishing one copy finishes all. */
 typedef struct lw_pick {
@@ -353,34 +608,24 @@ typedef struct lw_pick {
     uint64_t user_data;
 } lw_pick;
 
-/** How an attempt ended. */
-typedef struct lw_outcome {
-    /** `sizeof(lw_outcome)`. */
-    uint32_t struct_size;
-    /** One of `LW_OUTCOME_*`; 0 is none, so that a forgotten one is not taken for a success. */
-    uint32_t kind;
-    /** One of `LW_FAILURE_*`, for `LW_OUTCOME_FAILURE`; else 0. */
-    uint32_t failure;
-    /** 0. */
-    uint32_t reserved;
-    /** How long the attempt took; 0: measured from pick to finish where a strategy needs it. */
-    uint64_t latency_ns;
-    /** After how long the node asked to be tried again, for `LW_OUTCOME_RATE_LIMITED`; 0: it did not say. */
-    uint64_t retry_after_ns;
-    /** The time of the finish, on the clock of `lw_now_ns`; 0: the clock is read where it is needed. */
-    uint64_t now_ns;
-} lw_outcome;
-
 /** What a node says of itself, or what a host measured of it. */
 typedef struct lw_load {
     /** `sizeof(lw_load)`. */
     uint32_t struct_size;
-    /** Which are given: sum of `LW_NODE_HAS_LOAD` and `LW_NODE_HAS_REMAINING`. What is not stays as it was. */
+    /** Which are given: sum of `LW_NODE_HAS_LOAD`, `LW_NODE_HAS_REMAINING` and `LW_LOAD_HAS_*`. What is not stays as it was. */
     uint32_t flags;
     /** Lower is better; any unit, the same for all nodes. NaN and infinities are worst. */
     double load;
     /** The share of its quota that is left, 0.0 to 1.0. */
     double remaining_ratio;
+    /** Requests a second that the node serves; with `utilization`, for `reported_load`. */
+    double requests_per_s;
+    /** The share of the node's capacity that is in use; above 1.0 it is overloaded. */
+    double utilization;
+    /** Errors a second that the node answers with. */
+    double errors_per_s;
+    /** The time of the report, on the clock of `lw_now_ns`; 0: the clock is read where it is needed. */
+    uint64_t now_ns;
 } lw_load;
 
 /** A strategy over the caller's own arrays, with what it keeps from one selection to the next. 0 is none. */
@@ -414,9 +659,126 @@ typedef struct lw_selection {
     size_t exclude_len;
 } lw_selection;
 
+/** Finds what is kept for an id, and adds it if something is. 0 if all went well, any other number if not. */
+typedef int32_t (*lw_store_get_fn)(void *user_data, struct lw_str id, struct lw_entries *found);
+
+/** Keeps a state, a JSON text, for an id, in place of whatever was there. 0 if all went well, any other number if not. */
+typedef int32_t (*lw_store_put_fn)(void *user_data, struct lw_str id, struct lw_str state);
+
+/** Keeps nothing for an id any more; fine if nothing was. 0 if all went well, any other number if not. */
+typedef int32_t (*lw_store_remove_fn)(void *user_data, struct lw_str id);
+
+/** Adds all that is kept, in any order. 0 if all went well, any other number if not. */
+typedef int32_t (*lw_store_list_fn)(void *user_data, struct lw_entries *all);
+
+/**
+ * Where states are kept by ids: a map of the host's. Its functions are called in the thread, and during the call, that is
+ * given the store. One that is NULL fails where it is needed: this version calls `put` and `list`. They must return: no
+ * `longjmp`, no C++ exception may leave them.
+ */
+typedef struct lw_store {
+    /** `sizeof(lw_store)`. */
+    uint32_t struct_size;
+    /** 0. */
+    uint32_t reserved;
+    /** Given to each function. */
+    void *user_data;
+    /** Finds one. */
+    lw_store_get_fn get;
+    /** Keeps one. */
+    lw_store_put_fn put;
+    /** Forgets one. */
+    lw_store_remove_fn remove;
+    /** Finds all. */
+    lw_store_list_fn list;
+} lw_store;
+
+/**
+ * Told once that there may be room. Runs in whichever thread ended a pick, on its way: it should do no more than wake
+ * somebody. Must return: no `longjmp`, no C++ exception may leave it.
+ */
+typedef void (*lw_wake_fn)(void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * The node that a session is remembered with, whether or not it may take the session now: 1 into `*known` and the node
+ * into `*node`, or 0 into `*known` with `*node` as it was. `now_ns` 0 reads the clock.
+ *
+ * Requires:
+ * `session` is readable, `node` and `known` are writable.
+ */
+lw_status lw_pool_affinity(lw_pool pool,
+                           struct lw_str session,
+                           uint64_t now_ns,
+                           struct lw_node_ref *node,
+                           uint32_t *known);
+
+/**
+ * Remembers a session, any bytes, with a node. `now_ns` 0 reads the clock.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_CONFIG` if the pool has no `affinity`.
+ *
+ * Requires:
+ * `session` and `id` are readable.
+ */
+lw_status lw_pool_set_affinity(lw_pool pool, struct lw_str session, struct lw_str id, uint64_t now_ns);
+
+/**
+ * Forgets a session: 1 into `*known` if it was remembered, else 0; `known` may be NULL.
+ *
+ * Requires:
+ * `session` is readable; `known` is NULL or writable.
+ */
+lw_status lw_pool_clear_affinity(lw_pool pool, struct lw_str session, uint32_t *known);
+
+/**
+ * Moves the sessions that nodes which joined since the last time are due, all at once; how many into `*moved`, which may
+ * be NULL. Needed with `affinity.rebalance: manual` alone. `now_ns` 0 reads the clock.
+ *
+ * Requires:
+ * `moved` is NULL or writable.
+ */
+lw_status lw_pool_rebalance(lw_pool pool,
+                            uint64_t now_ns,
+                            uint64_t *moved);
+
+/**
+ * Whether to try again after attempt number `attempt` (1: the first) has ended with `outcome`, and after how long. `flags`
+ * is a sum of `LW_RETRY_IDEMPOTENT` and `LW_RETRY_SENT`. A retry that is granted is counted against the pool's budget, so
+ * ask once, and only if it will be made. The next pick should exclude the nodes that were tried.
+ *
+ * Errors: `LW_ERR_INVALID_ARGUMENT` for other flags, or attempt 0.
+ *
+ * Requires:
+ * `outcome` and all it points to is readable; `retry` points to a struct of its `struct_size`.
+ */
+lw_status lw_pool_retry(lw_pool pool,
+                        const struct lw_outcome *outcome,
+                        uint32_t attempt,
+                        uint32_t flags,
+                        struct lw_retry *retry);
+
+/**
+ * The attempts to make for a request in turn until one succeeds: distinct nodes, best first, at most `retry.max_attempts`,
+ * which is never more than 16. Into `attempts[0]` to `attempts[*len - 1]`, as `lw_pool_nodes` does. Into `*hedge_after_ns`,
+ * which may be NULL, after how long a second attempt may be sent beside an unanswered first one; 0: not known, since
+ * `stats.latency` is off or has none. Counts nothing: each attempt still has to be picked, or reported.
+ *
+ * Returns as `lw_pool_pick` if not even the first attempt has a node.
+ *
+ * Requires:
+ * `request` and all it points to is readable; `attempts` has room for `capacity` structs of its `struct_size`; `len` is
+ * writable, `hedge_after_ns` NULL or writable.
+ */
+lw_status lw_pool_plan(lw_pool pool,
+                       const struct lw_request *request,
+                       struct lw_attempt *attempts,
+                       size_t capacity,
+                       size_t *len,
+                       uint64_t *hedge_after_ns);
 
 /**
  * Copies the candidate's id out, as `lw_node_id`.
@@ -446,13 +808,198 @@ lw_status lw_candidate_has_label(const struct lw_candidate *candidate,
                                  uint32_t *has);
 
 /**
- * The candidate at this moment; without latency and failures in a row. For own strategies, load and remaining ratio are
- * always known: what was reported, else what is in flight and 1.0.
+ * The candidate at this moment; without latency, failures in a row, and all that follows `remaining_ratio`. For own
+ * strategies, load and remaining ratio are always known: what was reported, else what is in flight and 1.0.
  *
  * Requires:
  * `status` points to a struct of its `struct_size`.
  */
 lw_status lw_candidate_status(const struct lw_candidate *candidate, struct lw_node_status *status);
+
+/**
+ * The checks that are due, for this caller to make and to tell by `lw_pool_report_check`: nobody else, in any process, is
+ * told of them until their deadlines. Into `checks[0]` to `checks[*len - 1]`, as `lw_pool_nodes` does. None unless the
+ * configuration has `checks`. To be called from a timer, about once a second. `now_ns` 0 reads the clock.
+ *
+ * While a check is due, `capacity` must be that of all nodes: less is `LW_ERR_BUFFER_TOO_SMALL` with that number in `*len`,
+ * and nobody makes a check then. With `checks` NULL and `capacity` 0, tells that number alone; 0 while none is due.
+ *
+ * Requires:
+ * `checks` has room for `capacity` structs of its `struct_size`; `len` is writable.
+ */
+lw_status lw_pool_checks_due(lw_pool pool,
+                             uint64_t now_ns,
+                             struct lw_check *checks,
+                             size_t capacity,
+                             size_t *len);
+
+/**
+ * When a check is due next, into `*next_ns`, on the clock of `lw_now_ns`; `UINT64_MAX`: never, without checks or nodes.
+ *
+ * Requires:
+ * `next_ns` is writable.
+ */
+lw_status lw_pool_next_check(lw_pool pool, uint64_t *next_ns);
+
+/**
+ * Tells the result of a check: `ok` not 0 if the node answered as it should, in `latency_ns` (0: not measured). After
+ * `checks.failure_threshold` failures in a row the node is unhealthy, after `checks.success_threshold` successes healthy;
+ * failures within the grace of a new node do not count. `now_ns` 0 reads the clock. 1 into `*changed` if the node's health
+ * changed, else 0; `changed` may be NULL.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`.
+ *
+ * Requires:
+ * `id` is readable; `changed` is NULL or writable.
+ */
+lw_status lw_pool_report_check(lw_pool pool,
+                               struct lw_str id,
+                               uint32_t ok,
+                               uint64_t latency_ns,
+                               uint64_t now_ns,
+                               uint32_t *changed);
+
+/**
+ * Replaces the pool's configuration while picks are running, by YAML or JSON text of `len` bytes. What is known of nodes
+ * whose ids stay is kept. `seed`, `limits`, and `points` of `ring_hash` are fixed when a pool is made. An own strategy that
+ * is in charge stays in charge.
+ *
+ * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line. Nothing is changed then.
+ *
+ * Requires:
+ * `config` has `len` bytes.
+ */
+lw_status lw_pool_reload(lw_pool pool,
+                         const char *config,
+                         size_t len);
+
+/**
+ * Copies the configuration in force out as JSON: every key, defaults included, the nodes as they are now, and `version`, how
+ * often it was replaced. As `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_config(lw_pool pool,
+                         char *buffer,
+                         size_t capacity,
+                         size_t *len);
+
+/**
+ * Makes an engine from a file of YAML or JSON, which `lw_engine_reload` reads again: a map `pools` of configurations by
+ * name, or the configuration of one pool, which is then called `default`.
+ *
+ * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line.
+ *
+ * Requires:
+ * `path` is readable, `engine` is writable.
+ */
+lw_status lw_engine_open(struct lw_str path, lw_engine *engine);
+
+/**
+ * Makes an engine from YAML or JSON text of `len` bytes, as `lw_engine_open`.
+ *
+ * Requires:
+ * `config` has `len` bytes, `engine` is writable.
+ */
+lw_status lw_engine_from_config(const char *config, size_t len, lw_engine *engine);
+
+/** Frees an engine; else as `lw_pool_free`. Handles of its pools go on working until they are freed themselves. */
+lw_status lw_engine_free(lw_engine engine);
+
+/**
+ * A handle of the pool of a name, to be freed by `lw_pool_free`. It stays that pool's over reloads: ask once and keep it.
+ * Several handles of one pool are one pool, and a ticket of one may be released by another; freeing one leaves the pool
+ * to the engine, with its open picks, and with its observers until `lw_pool_stop_observing`.
+ *
+ * Errors: `LW_ERR_CONFIG` if there is no pool of that name.
+ *
+ * Requires:
+ * `name` is readable, `pool` is writable.
+ */
+lw_status lw_engine_pool(lw_engine engine,
+                         struct lw_str name,
+                         lw_pool *pool);
+
+/**
+ * How many pools the engine has.
+ *
+ * Requires:
+ * `len` is writable.
+ */
+lw_status lw_engine_len(lw_engine engine, size_t *len);
+
+/**
+ * Copies out the name of a pool, at most 63 bytes, by its place in the document, from 0. Else as `lw_node_id`.
+ *
+ * Errors: `LW_ERR_INVALID_ARGUMENT` if there are not so many.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_name(lw_engine engine, size_t index, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * Reads the file again that the engine was opened with, and puts it in force: as a whole, while picks are running. Pools
+ * that are configured as before are left alone, those that stay keep what `lw_pool_reload` keeps, and those that are no
+ * more leave the engine: handles of them go on working. `reloaded` may be NULL.
+ *
+ * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line. Nothing is changed then.
+ *
+ * Requires:
+ * `reloaded` is NULL or points to a struct of its `struct_size`.
+ */
+lw_status lw_engine_reload(lw_engine engine,
+                           struct lw_reloaded *reloaded);
+
+/**
+ * `lw_engine_reload` from a text of `len` bytes.
+ *
+ * Requires:
+ * `config` has `len` bytes; `reloaded` is NULL or points to a struct of its `struct_size`.
+ */
+lw_status lw_engine_reload_from(lw_engine engine, const char *config, size_t len, struct lw_reloaded *reloaded);
+
+/**
+ * How often a configuration was put in force, the first included.
+ *
+ * Requires:
+ * `version` is writable.
+ */
+lw_status lw_engine_version(lw_engine engine, uint64_t *version);
+
+/**
+ * Copies the configuration in force out as JSON: `pools` by name, each as `lw_pool_config` has it, and `version`. As
+ * `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_config(lw_engine engine, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * `lw_pool_maintain` of all pools: what was done in all, and when one of them is due again.
+ *
+ * Requires:
+ * `maintained` is NULL or points to a struct of its `struct_size`.
+ */
+lw_status lw_engine_maintain(lw_engine engine, uint64_t now_ns, struct lw_maintained *maintained);
+
+/**
+ * Copies the figures of all pools out as JSON: a list of what `lw_pool_stats` tells of each. As `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_stats(lw_engine engine, uint64_t now_ns, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * Copies the metrics of all pools out, in `format`, one of `LW_METRICS_*`. As `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_metrics(lw_engine engine, uint32_t format, char *buffer, size_t capacity, size_t *len);
 
 /**
  * Copies the message of this thread's last failed call into `buffer`, ending in NUL, and its length without the NUL into
@@ -475,6 +1022,24 @@ lw_status lw_last_error(char *buffer,
  * `no_node` points to a struct of its `struct_size`.
  */
 lw_status lw_last_no_node(struct lw_no_node *no_node);
+
+/**
+ * Sends new picks to the tier of a node, as if the tiers above it were down, until `lw_pool_reset_failover`.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`.
+ *
+ * Requires:
+ * `id` is readable.
+ */
+lw_status lw_pool_failover(lw_pool pool, struct lw_str id);
+
+/**
+ * Ends what `lw_pool_failover` began: 1 into `*was_forced` if it had, else 0; `was_forced` may be NULL.
+ *
+ * Requires:
+ * `was_forced` is NULL or writable.
+ */
+lw_status lw_pool_reset_failover(lw_pool pool, uint32_t *was_forced);
 
 /**
  * Makes a health tracker that knows no node yet. `config` may be NULL: all defaults.
@@ -526,6 +1091,56 @@ lw_status lw_health_get(lw_health health, struct lw_str id, struct lw_health_rec
  * `id` is readable.
  */
 lw_status lw_health_forget(lw_health health, struct lw_str id, uint32_t *known);
+
+/**
+ * Copies what was learned of all nodes out as JSON, for `lw_pool_learn_from`: health, holds, averages, quotas, by ids and
+ * with times that are relative. As `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_learned(lw_pool pool,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *len);
+
+/**
+ * Takes up what another pool has learned of nodes, in place of what this one knows: JSON of `len` bytes. How many of them
+ * are members here into `*count`, which may be NULL; the others are left out.
+ *
+ * Errors: `LW_ERR_CONFIG` for what is not a learned state; `lw_last_error` names the node. Nothing is changed then.
+ *
+ * Requires:
+ * `learned` has `len` bytes; `count` is NULL or writable.
+ */
+lw_status lw_pool_learn_from(lw_pool pool,
+                             const char *learned,
+                             size_t len,
+                             size_t *count);
+
+/**
+ * Keeps what was learned of all nodes in a file, beside what it has of other ids; it is replaced at once or not at all.
+ * How many into `*count`, which may be NULL.
+ *
+ * Errors: `LW_ERR_STORE` if the file cannot be read or written, or is not what was saved before.
+ *
+ * Requires:
+ * `path` is readable; `count` is NULL or writable.
+ */
+lw_status lw_pool_save(lw_pool pool, struct lw_str path, size_t *count);
+
+/**
+ * Takes up what a file has of this pool's nodes, as `lw_pool_learn_from`; 0 if there is no such file.
+ *
+ * Errors: `LW_ERR_STORE` if the file cannot be read, or is not what `lw_pool_save` writes; `LW_ERR_CONFIG` for a node whose
+ * state cannot be. Nothing is changed then, and the pool goes on with what it knows.
+ *
+ * Requires:
+ * `path` is readable; `count` is NULL or writable.
+ */
+lw_status lw_pool_restore(lw_pool pool,
+                          struct lw_str path,
+                          size_t *count);
 
 /**
  * Does what is due: gives up expired picks, leaves out nodes that are down, takes in those that came back. To be called
@@ -607,6 +1222,15 @@ lw_status lw_node_label(lw_pool pool,
                         size_t *len);
 
 /**
+ * Copies the zone of a node out; empty if it has none. Looks through all nodes: not for the path of a request. Else as
+ * `lw_node_id`, but a node that was taken out has none any more: `LW_ERR_UNKNOWN_NODE`.
+ *
+ * Requires:
+ * As `lw_node_id`.
+ */
+lw_status lw_node_zone(lw_pool pool, uint32_t node, uint32_t generation, char *buffer, size_t capacity, size_t *len);
+
+/**
  * The host's own number of a node; 0 if it was given none.
  *
  * Errors: `LW_ERR_UNKNOWN_NODE`, as `lw_node_id`.
@@ -665,7 +1289,8 @@ lw_status lw_pool_register_batch(lw_pool pool, const struct lw_node_spec *nodes,
 lw_status lw_pool_deregister(lw_pool pool, struct lw_str id);
 
 /**
- * Begins (`on` not 0) or ends draining: a draining node takes no new picks, and those under way end as usual.
+ * Begins (`on` not 0) or ends draining: a draining node takes no new picks but its sessions', those for
+ * `drain_timeout_ms`, and picks under way end as usual.
  *
  * Errors: `LW_ERR_UNKNOWN_NODE`.
  *
@@ -673,6 +1298,16 @@ lw_status lw_pool_deregister(lw_pool pool, struct lw_str id);
  * `id` is readable.
  */
 lw_status lw_pool_drain(lw_pool pool, struct lw_str id, uint32_t on);
+
+/**
+ * `lw_pool_drain` at a time of the caller's, on the clock of `lw_now_ns`.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`.
+ *
+ * Requires:
+ * `id` is readable.
+ */
+lw_status lw_pool_drain_at(lw_pool pool, struct lw_str id, uint32_t on, uint64_t now_ns);
 
 /**
  * Changes a node's weight; 0 takes no new picks.
@@ -696,6 +1331,53 @@ lw_status lw_pool_nodes(lw_pool pool,
                         struct lw_node_status *nodes,
                         size_t capacity,
                         size_t *len);
+
+/**
+ * `lw_pool_nodes` at a time of the caller's, on the clock of `lw_now_ns`.
+ *
+ * Requires:
+ * As `lw_pool_nodes`.
+ */
+lw_status lw_pool_nodes_at(lw_pool pool, uint64_t now_ns, struct lw_node_status *nodes, size_t capacity, size_t *len);
+
+/**
+ * Describes the nodes that have all of these labels, as `lw_pool_nodes` does all nodes.
+ *
+ * Requires:
+ * `labels` has `labels_len` labels, and their texts are readable; else as `lw_pool_nodes`.
+ */
+lw_status lw_pool_find(lw_pool pool,
+                       const struct lw_label *labels,
+                       size_t labels_len,
+                       struct lw_node_status *nodes,
+                       size_t capacity,
+                       size_t *len);
+
+/**
+ * Calls `observe` with what happens in the pool from now on; with every selection only if `flags` has
+ * `LW_OBSERVE_SELECTIONS`. `drop` (or NULL) is called once `user_data` is not used any more, which may be after
+ * `lw_pool_stop_observing` or `lw_pool_free` has returned. If this call fails, it is not.
+ *
+ * Requires:
+ * `observe` and `drop` may be called with `user_data` from any thread, until `drop` was; `id` is writable.
+ */
+lw_status lw_pool_observe(lw_pool pool,
+                          uint32_t flags,
+                          lw_observer_fn observe,
+                          void *user_data,
+                          lw_drop_fn drop,
+                          uint64_t *id);
+
+/**
+ * Calls an observer no more; calls that are under way end. 1 into `*was_observing` if there was such an observer, else 0;
+ * `was_observing` may be NULL.
+ *
+ * Requires:
+ * `was_observing` is NULL or writable.
+ */
+lw_status lw_pool_stop_observing(lw_pool pool,
+                                 uint64_t id,
+                                 uint32_t *was_observing);
 
 /**
  * Puts a callback in charge of the pool's decisions; where it chooses nobody or fails, `fallback` decides: a strategy as
@@ -782,6 +1464,23 @@ lw_status lw_pool_free(lw_pool pool);
 lw_status lw_pool_len(lw_pool pool, size_t *len);
 
 /**
+ * Copies out what tells the pool from the others of its engine, and in metrics: `default` for a pool of its own. As
+ * `lw_node_id`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_name(lw_pool pool, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * How often the pool's configuration was replaced, from 1.
+ *
+ * Requires:
+ * `version` is writable.
+ */
+lw_status lw_pool_config_version(lw_pool pool, uint64_t *version);
+
+/**
  * Tells of an attempt at a node that was no pick: an active check, or traffic that took another way. 1 into `*changed` if
  * the node's health changed, else 0; `changed` may be NULL.
  *
@@ -796,9 +1495,10 @@ lw_status lw_pool_report(lw_pool pool,
                          uint32_t *changed);
 
 /**
- * Tells a node's load, for `least_load`, `p2c` with `load: reported`, and `most_available`.
+ * Tells a node's load, for `least_load`, `p2c` with `load: reported`, `most_available`, and `reported_load`.
  *
- * Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_CONFIG` for a remaining ratio outside of 0.0 to 1.0.
+ * Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_CONFIG` for a remaining ratio outside of 0.0 to 1.0, or a rate that is
+ * below 0 or no number.
  *
  * Requires:
  * `id` is readable; `load` points to a struct of its `struct_size`.
@@ -836,6 +1536,28 @@ lw_status lw_select(lw_selector selector,
                     size_t *index);
 
 /**
+ * Copies a pool's counts, gauges and latencies out as JSON, with its nodes' in `nodes`: an object whose keys are those of
+ * docs/c.md. `now_ns` 0 reads the clock. Does what is due first, as `lw_pool_maintain`. Else as `lw_node_id`; the next
+ * call may need more room.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_stats(lw_pool pool,
+                        uint64_t now_ns,
+                        char *buffer,
+                        size_t capacity,
+                        size_t *len);
+
+/**
+ * Copies a pool's metrics out, in `format`, one of `LW_METRICS_*`. Else as `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_metrics(lw_pool pool, uint32_t format, char *buffer, size_t capacity, size_t *len);
+
+/**
  * The name of a status, as `"LW_ERR_CONFIG"`; `"LW_UNKNOWN"` for a number that is none. The text lives as long as the
  * program.
  */
@@ -843,6 +1565,38 @@ const char *lw_status_name(lw_status status);
 
 /** What a status means, in words. The text lives as long as the program. */
 const char *lw_status_text(lw_status status);
+
+/**
+ * Adds what is kept for an id to what a callback of a store has found.
+ *
+ * Errors: `LW_ERR_INVALID_HANDLE` if no such callback is under way in this thread.
+ *
+ * Requires:
+ * `id` and `state` are readable.
+ */
+lw_status lw_entries_add(struct lw_entries *entries, struct lw_str id, struct lw_str state);
+
+/**
+ * `lw_pool_save` into a store of the host's own, one `put` for each node.
+ *
+ * Errors: `LW_ERR_STORE` if a callback fails: what was put until then stays put.
+ *
+ * Requires:
+ * `store` points to a struct of its `struct_size`, whose functions may be called; `count` is NULL or writable.
+ */
+lw_status lw_pool_save_to(lw_pool pool, const struct lw_store *store, size_t *count);
+
+/**
+ * `lw_pool_restore` from a store of the host's own, by one `list`.
+ *
+ * Errors: `LW_ERR_STORE` if the callback fails; `LW_ERR_CONFIG` for a node whose state cannot be. Nothing is changed then.
+ *
+ * Requires:
+ * As `lw_pool_save_to`.
+ */
+lw_status lw_pool_restore_from(lw_pool pool,
+                               const struct lw_store *store,
+                               size_t *count);
 
 /**
  * Changes the strategy while picks are running: a name (`p2c`), or YAML or JSON as in a configuration
@@ -871,6 +1625,57 @@ const char *lw_version(void);
 
 /** The clock of all `now_ns`: nanoseconds of the machine's monotonic clock. Never 0. */
 uint64_t lw_now_ns(void);
+
+/**
+ * `lw_pool_pick` that waits for room while the pool is saturated or rate limited, at most `timeout_ns`; 0: the
+ * configuration's `acquire_timeout_ms`. The thread sleeps meanwhile.
+ *
+ * Returns as `lw_pool_pick`; at once for other reasons, and if `acquire_queue` others wait already.
+ *
+ * Requires:
+ * As `lw_pool_pick`.
+ */
+lw_status lw_pool_pick_within(lw_pool pool,
+                              const struct lw_request *request,
+                              uint64_t timeout_ns,
+                              struct lw_pick *pick);
+
+/**
+ * Joins the queue of those who wait for room: `wake` is called once with `user_data`, as soon as a pick ends, which may be
+ * before this call returns. Pick *after* joining; if there is room, leave with `lw_pool_stop_waiting`, else pick when
+ * woken, and now and then (each 50 ms, say), since time and other processes make room, too, and wake nobody. Being woken
+ * is no promise: whoever comes first takes the room. A pool that is freed wakes nobody. `drop` (or NULL) is called once
+ * `user_data` is not used any more: woken, left, or freed. If this call fails, it is not.
+ *
+ * Errors: `LW_NO_NODE_SATURATED` if `acquire_queue` others wait already.
+ *
+ * Requires:
+ * `wake` and `drop` may be called with `user_data` from any thread, until `drop` was; `id` is writable.
+ */
+lw_status lw_pool_wait(lw_pool pool,
+                       lw_wake_fn wake,
+                       void *user_data,
+                       lw_drop_fn drop,
+                       uint64_t *id);
+
+/**
+ * Leaves the queue: 1 into `*was_waiting` if it was still in it, and so is never woken; else 0: it was woken, or is being
+ * woken in this moment. `was_waiting` may be NULL.
+ *
+ * Requires:
+ * `was_waiting` is NULL or writable.
+ */
+lw_status lw_pool_stop_waiting(lw_pool pool,
+                               uint64_t id,
+                               uint32_t *was_waiting);
+
+/**
+ * How many wait for room, in this process.
+ *
+ * Requires:
+ * `waiting` is writable.
+ */
+lw_status lw_pool_waiting(lw_pool pool, size_t *waiting);
 
 #ifdef __cplusplus
 }  // extern "C"

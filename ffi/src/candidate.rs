@@ -141,6 +141,13 @@ impl Shown<'_> {
             latency_ns: 0.0,
             load,
             remaining_ratio,
+            tier: 0,
+            breaker: 0,
+            max_in_flight: 0,
+            reserved_2: 0,
+            warming: 0.0,
+            success_rate: 0.0,
+            hold_until_ns: 0,
         }
     }
 }
@@ -207,8 +214,8 @@ pub unsafe extern "C" fn lw_candidate_has_label(
     })
 }
 
-/// The candidate at this moment; without latency and failures in a row. For own strategies, load and remaining ratio are
-/// always known: what was reported, else what is in flight and 1.0.
+/// The candidate at this moment; without latency, failures in a row, and all that follows `remaining_ratio`. For own
+/// strategies, load and remaining ratio are always known: what was reported, else what is in flight and 1.0.
 ///
 /// # Safety
 /// `status` points to a struct of its `struct_size`.

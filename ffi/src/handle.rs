@@ -19,6 +19,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::engine::EngineObject;
 use crate::error::Fail;
 use crate::health::Health;
 use crate::lock::TableLock;
@@ -32,9 +33,11 @@ const SLOTS: usize = PAGES * PAGE;
 
 /// What a handle can stand for.
 pub(crate) enum Object {
-    Pool(PoolObject),
+    /// Handles of one pool of an engine share what is known of it.
+    Pool(Arc<PoolObject>),
     Health(Health),
     Selector(Selector),
+    Engine(EngineObject),
 }
 
 /// One type of object.
@@ -82,7 +85,12 @@ fn slot_of(handle: u64) -> usize {
 
 /// Gives an object a handle.
 pub(crate) fn insert<T: Kind>(object: T) -> Result<u64, Fail> {
-    let object = Arc::new(object.into_object());
+    insert_object::<T>(object.into_object())
+}
+
+/// Gives an object of kind `T` a handle.
+pub(crate) fn insert_object<T: Kind>(object: Object) -> Result<u64, Fail> {
+    let object = Arc::new(object);
     with_table(|table| {
         let slot = match table.objects.iter().position(Option::is_none) {
             Some(free) => free,

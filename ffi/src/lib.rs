@@ -6,15 +6,25 @@
 #![allow(non_camel_case_types)]
 #![deny(missing_docs)]
 
+pub mod affinity;
+pub mod amount;
+pub mod attempts;
 pub mod candidate;
+pub mod checks;
+pub mod config;
+pub mod engine;
 mod error;
+pub mod failover;
+mod few;
 mod guard;
 mod handle;
 pub mod health;
+pub mod learned;
 mod lock;
 pub mod maintain;
 pub mod node;
 pub mod nodes;
+pub mod observe;
 pub mod outcome;
 pub mod own_strategy;
 pub mod pick;
@@ -23,7 +33,10 @@ pub mod report;
 pub mod request;
 pub mod select;
 mod sized;
+pub mod stats;
 pub mod status;
+pub mod store;
 pub mod strategy;
 pub mod text;
 pub mod version;
+pub mod wait;

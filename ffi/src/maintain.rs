@@ -1,9 +1,12 @@
 //! What time does.
 
+use loadwise::Maintained;
+
 use crate::guard::guard;
 use crate::pool::{self, lw_pool};
 use crate::sized::{self, Versioned};
 use crate::status::lw_status;
+use crate::version::time;
 
 /// What `lw_pool_maintain` did.
 #[repr(C)]
@@ -22,6 +25,17 @@ pub struct lw_maintained {
 // SAFETY: begins with struct_size; integers only.
 unsafe impl Versioned for lw_maintained {}
 
+impl From<Maintained> for lw_maintained {
+    fn from(done: Maintained) -> Self {
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            rebuilt: u32::from(done.rebuilt),
+            next_due_ns: done.next_due_ns,
+            leases_expired: done.leases_expired,
+        }
+    }
+}
+
 /// Does what is due: gives up expired picks, leaves out nodes that are down, takes in those that came back. To be called
 /// about once a second, by one thread. `now_ns` 0 reads the clock; `maintained` may be NULL.
 ///
@@ -32,15 +46,9 @@ pub unsafe extern "C" fn lw_pool_maintain(pool: lw_pool, now_ns: u64, maintained
     guard(|| {
         // SAFETY: as the caller promises.
         let out = if maintained.is_null() { None } else { Some(unsafe { sized::output(maintained)? }) };
-        let now_ns = if now_ns == 0 { loadwise::now_ns() } else { now_ns };
-        let done = pool::with(pool, |p| Ok(p.maintain(now_ns)))?;
+        let done = pool::with(pool, |p| Ok(p.maintain(time(now_ns))))?;
         if let Some(out) = out {
-            out.write(lw_maintained {
-                struct_size: 0,
-                rebuilt: u32::from(done.rebuilt),
-                next_due_ns: done.next_due_ns,
-                leases_expired: done.leases_expired,
-            });
+            out.write(done.into());
         }
         Ok(())
     })

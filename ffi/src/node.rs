@@ -52,6 +52,21 @@ pub const LW_NODE_HAS_LATENCY: u32 = 2;
 pub const LW_NODE_HAS_LOAD: u32 = 4;
 /// `remaining_ratio` is known.
 pub const LW_NODE_HAS_REMAINING: u32 = 8;
+/// An ordinary pick may choose it.
+pub const LW_NODE_AVAILABLE: u32 = 16;
+/// Draining is done: nothing is in flight, or its time is over.
+pub const LW_NODE_DRAINED: u32 = 32;
+/// Ejected as an outlier.
+pub const LW_NODE_EJECTED: u32 = 64;
+/// `success_rate` is known.
+pub const LW_NODE_HAS_SUCCESS_RATE: u32 = 128;
+
+/// Requests pass, and failures are counted; so does a node without a breaker.
+pub const LW_BREAKER_CLOSED: u32 = 0;
+/// The node failed too often, and takes no requests until its time is over.
+pub const LW_BREAKER_OPEN: u32 = 1;
+/// The time is over: one probe at a time passes.
+pub const LW_BREAKER_HALF_OPEN: u32 = 2;
 
 /// A node at one moment. Its texts are copied out by `lw_node_*`.
 #[repr(C)]
@@ -83,10 +98,27 @@ pub struct lw_node_status {
     pub load: f64,
     /// What was reported, 0.0 to 1.0.
     pub remaining_ratio: f64,
+    /// 0: primary; else a backup.
+    pub tier: u32,
+    /// One of `LW_BREAKER_*`.
+    pub breaker: u32,
+    /// The node's own limit of unfinished picks; 0: unlimited.
+    pub max_in_flight: u32,
+    /// 0.
+    pub reserved_2: u32,
+    /// The share of its weight that slow start allows, 0.0 to 1.0; 1.0 when warm.
+    pub warming: f64,
+    /// Over the health window, 0.0 to 1.0; known if there were requests in it.
+    pub success_rate: f64,
+    /// Until when it takes nothing but probes, on the clock of `lw_now_ns`; 0 while it is not down.
+    pub hold_until_ns: u64,
 }
 
 // SAFETY: begins with struct_size; integers and floats only.
-unsafe impl Versioned for lw_node_status {}
+unsafe impl Versioned for lw_node_status {
+    // Up to `remaining_ratio`.
+    const OLDER: &'static [u32] = &[72];
+}
 
 impl From<&NodeStatus> for lw_node_status {
     fn from(node: &NodeStatus) -> Self {
@@ -94,6 +126,10 @@ impl From<&NodeStatus> for lw_node_status {
         Self {
             struct_size: size_of::<Self>() as u32,
             flags: flag(node.draining, LW_NODE_DRAINING)
+                | flag(node.drained, LW_NODE_DRAINED)
+                | flag(node.available, LW_NODE_AVAILABLE)
+                | flag(node.ejected, LW_NODE_EJECTED)
+                | flag(node.success_rate.is_some(), LW_NODE_HAS_SUCCESS_RATE)
                 | flag(node.latency_ns.is_some(), LW_NODE_HAS_LATENCY)
                 | flag(node.load.is_some(), LW_NODE_HAS_LOAD)
                 | flag(node.remaining_ratio.is_some(), LW_NODE_HAS_REMAINING),
@@ -108,6 +144,13 @@ impl From<&NodeStatus> for lw_node_status {
             latency_ns: node.latency_ns.unwrap_or(0.0),
             load: node.load.unwrap_or(0.0),
             remaining_ratio: node.remaining_ratio.unwrap_or(0.0),
+            tier: u32::from(node.tier),
+            breaker: u32::from(node.breaker.as_number()),
+            max_in_flight: node.max_in_flight,
+            reserved_2: 0,
+            warming: node.warming,
+            success_rate: node.success_rate.unwrap_or(0.0),
+            hold_until_ns: node.hold_until_ns.unwrap_or(0),
         }
     }
 }
@@ -249,9 +292,7 @@ pub unsafe extern "C" fn lw_node_label(
     guard(|| {
         // SAFETY: as the caller promises.
         let key = unsafe { key.text()? };
-        let node = NodeRef { index: node, generation };
-        let nodes = pool::with(pool, |p| Ok(p.nodes()))?;
-        let node = nodes.iter().find(|n| n.node == node).ok_or(Fail::Status(UNKNOWN_NODE))?;
+        let node = status_of(pool, NodeRef { index: node, generation })?;
         let label = node.labels.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str());
         // SAFETY: as the caller promises.
         unsafe {
@@ -260,6 +301,33 @@ pub unsafe extern "C" fn lw_node_label(
         }
         Ok(())
     })
+}
+
+/// Copies the zone of a node out; empty if it has none. Looks through all nodes: not for the path of a request. Else as
+/// `lw_node_id`, but a node that was taken out has none any more: `LW_ERR_UNKNOWN_NODE`.
+///
+/// # Safety
+/// As `lw_node_id`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_node_zone(
+    pool: lw_pool,
+    node: u32,
+    generation: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        let status = status_of(pool, NodeRef { index: node, generation })?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&status.zone, buffer, capacity, len) }
+    })
+}
+
+/// What there is to see of a member.
+fn status_of(pool: lw_pool, node: NodeRef) -> Result<NodeStatus, Fail> {
+    let nodes = pool::with(pool, |p| Ok(p.nodes()))?;
+    nodes.into_iter().find(|n| n.node == node).ok_or(Fail::Status(UNKNOWN_NODE))
 }
 
 /// The host's own number of a node; 0 if it was given none.

@@ -5,14 +5,17 @@ use std::mem::MaybeUninit;
 
 use loadwise::{ConfigError, Error, NodeSpec};
 
+use crate::amount::lw_amount;
 use crate::error::Fail;
+use crate::few::Few;
 use crate::guard::guard;
 use crate::node::{lw_node_ref, lw_node_status};
 use crate::pool::{self, lw_pool};
 use crate::request::lw_label;
 use crate::sized::{self, Versioned, present};
-use crate::status::{BUFFER_TOO_SMALL, INVALID_ARGUMENT, NULL_ARGUMENT, STRUCT_SIZE, lw_status};
+use crate::status::{INVALID_ARGUMENT, STRUCT_SIZE, lw_status};
 use crate::text::{array, lw_str, put};
+use crate::version::time;
 
 /// A node as its user describes it. Begin with `LW_NODE_SPEC_INIT`, which has weight 1.
 #[repr(C)]
@@ -34,10 +37,23 @@ pub struct lw_node_spec {
     pub labels_len: usize,
     /// The host's own number, returned with each pick.
     pub user_data: u64,
+    /// 0: primary; 1 to 7: backups.
+    pub tier: u32,
+    /// Picks in flight at one time; 0: unlimited.
+    pub max_in_flight: u32,
+    /// Where it is, at most 63 bytes. Empty: unknown.
+    pub zone: lw_str,
+    /// Its own limits of the pool's quotas.
+    pub quotas: *const lw_amount,
+    /// How many.
+    pub quotas_len: usize,
 }
 
 // SAFETY: begins with struct_size; integers and raw pointers only.
-unsafe impl Versioned for lw_node_spec {}
+unsafe impl Versioned for lw_node_spec {
+    // Without tier, max_in_flight, zone and quotas.
+    const OLDER: &'static [u32] = &[80];
+}
 
 impl lw_node_spec {
     /// # Safety
@@ -46,19 +62,41 @@ impl lw_node_spec {
         // SAFETY: as the caller promises.
         let (id, address, name, labels) =
             unsafe { (self.id.text()?, self.address.text()?, self.name.text()?, array(self.labels, self.labels_len)?) };
-        let mut read = BTreeMap::new();
-        for label in labels {
+        // SAFETY: as the caller promises.
+        let (zone, quotas) = unsafe { (self.zone.text()?, array(self.quotas, self.quotas_len)?) };
+        let labels = labels.iter().map(|label| {
             // SAFETY: as the caller promises.
-            let (key, value) = unsafe { (label.key.text()?, label.value.text()?) };
-            if read.insert(key.to_owned(), value.to_owned()).is_some() {
-                let error = ConfigError::new("labels", 0, format!("{key:?} is there twice"));
-                return Err(Error::Config(error).into());
-            }
-        }
+            unsafe { Ok((label.key.text()?, label.value.text()?.to_owned())) }
+        });
+        // SAFETY: as the caller promises.
+        let quotas = quotas.iter().map(|amount| unsafe { amount.read() });
         let address = if address.is_empty() { id } else { address };
         let spec = NodeSpec::new(id).address(address).name(name).weight(self.weight).user_data(self.user_data);
-        Ok(NodeSpec { labels: read, ..spec })
+        let spec = spec.zone(zone).max_in_flight(self.max_in_flight);
+        Ok(NodeSpec {
+            labels: once("labels", labels)?,
+            quotas: once("quotas", quotas)?,
+            // The core says which tiers there are.
+            tier: u8::try_from(self.tier).unwrap_or(u8::MAX),
+            ..spec
+        })
     }
+}
+
+/// Entries by their names, each of which may be there once.
+fn once<'a, T>(
+    list: &str,
+    entries: impl Iterator<Item = Result<(&'a str, T), Fail>>,
+) -> Result<BTreeMap<String, T>, Fail> {
+    let mut read = BTreeMap::new();
+    for entry in entries {
+        let (name, value) = entry?;
+        if read.insert(name.to_owned(), value).is_some() {
+            let error = ConfigError::new(list, 0, format!("{name:?} is there twice"));
+            return Err(Error::Config(error).into());
+        }
+    }
+    Ok(read)
 }
 
 /// # Safety
@@ -163,7 +201,8 @@ pub unsafe extern "C" fn lw_pool_deregister(pool: lw_pool, id: lw_str) -> lw_sta
     })
 }
 
-/// Begins (`on` not 0) or ends draining: a draining node takes no new picks, and those under way end as usual.
+/// Begins (`on` not 0) or ends draining: a draining node takes no new picks but its sessions', those for
+/// `drain_timeout_ms`, and picks under way end as usual.
 ///
 /// Errors: `LW_ERR_UNKNOWN_NODE`.
 ///
@@ -175,6 +214,21 @@ pub unsafe extern "C" fn lw_pool_drain(pool: lw_pool, id: lw_str, on: u32) -> lw
         // SAFETY: as the caller promises.
         let id = unsafe { id.text()? };
         pool::with(pool, |p| Ok(p.drain(id, on != 0)?))
+    })
+}
+
+/// `lw_pool_drain` at a time of the caller's, on the clock of `lw_now_ns`.
+///
+/// Errors: `LW_ERR_UNKNOWN_NODE`.
+///
+/// # Safety
+/// `id` is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_drain_at(pool: lw_pool, id: lw_str, on: u32, now_ns: u64) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let id = unsafe { id.text()? };
+        pool::with(pool, |p| Ok(p.drain_at(id, on != 0, time(now_ns))?))
     })
 }
 
@@ -206,28 +260,50 @@ pub unsafe extern "C" fn lw_pool_nodes(
     capacity: usize,
     len: *mut usize,
 ) -> lw_status {
+    // SAFETY: as the caller promises.
+    unsafe { lw_pool_nodes_at(pool, 0, nodes, capacity, len) }
+}
+
+/// `lw_pool_nodes` at a time of the caller's, on the clock of `lw_now_ns`.
+///
+/// # Safety
+/// As `lw_pool_nodes`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_nodes_at(
+    pool: lw_pool,
+    now_ns: u64,
+    nodes: *mut lw_node_status,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
     guard(|| {
-        present(len)?;
-        if nodes.is_null() && capacity != 0 {
-            return Err(Fail::Status(NULL_ARGUMENT));
-        }
         // SAFETY: as the caller promises.
-        let first = if capacity == 0 { None } else { Some(unsafe { sized::output(nodes)? }) };
-        let size = first.map_or(size_of::<lw_node_status>(), |out| out.size());
-        let described = pool::with(pool, |p| Ok(p.nodes()))?;
+        let out = unsafe { sized::outputs(nodes, capacity, len)? };
+        let described = pool::with(pool, |p| Ok(p.nodes_at(time(now_ns))))?;
+        out.write(described.iter().map(lw_node_status::from))
+    })
+}
+
+/// Describes the nodes that have all of these labels, as `lw_pool_nodes` does all nodes.
+///
+/// # Safety
+/// `labels` has `labels_len` labels, and their texts are readable; else as `lw_pool_nodes`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_find(
+    pool: lw_pool,
+    labels: *const lw_label,
+    labels_len: usize,
+    nodes: *mut lw_node_status,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
         // SAFETY: as the caller promises.
-        unsafe { put(len, described.len()) };
-        if described.len() > capacity {
-            return if nodes.is_null() { Ok(()) } else { Err(Fail::Status(BUFFER_TOO_SMALL)) };
-        }
-        for (i, node) in described.iter().enumerate() {
-            // SAFETY: within the room that the caller gave, each of the size that the first one names.
-            unsafe {
-                let place = nodes.byte_add(i * size);
-                place.cast::<u32>().write(size as u32);
-                sized::output_sized(place, size).write(node.into());
-            }
-        }
-        Ok(())
+        let (out, labels) = unsafe { (sized::outputs(nodes, capacity, len)?, array(labels, labels_len)?) };
+        let mut pairs = Few::new();
+        // SAFETY: as the caller promises.
+        let pairs = pairs.fill(labels, |label: &lw_label| unsafe { Ok((label.key.text()?, label.value.text()?)) })?;
+        let found = pool::with(pool, |p| Ok(p.find(pairs)))?;
+        out.write(found.iter().map(lw_node_status::from))
     })
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use loadwise::{FailureKind, Report};
 
+use crate::amount::lw_amount;
 use crate::error::Fail;
+use crate::few::Few;
 use crate::sized::{self, Versioned};
 use crate::status::INVALID_ARGUMENT;
+use crate::text::array;
 
 /// The node answered.
 pub const LW_OUTCOME_SUCCESS: u32 = 1;
@@ -47,12 +50,21 @@ pub struct lw_outcome {
     pub retry_after_ns: u64,
     /// The time of the finish, on the clock of `lw_now_ns`; 0: the clock is read where it is needed.
     pub now_ns: u64,
+    /// What was used of the quotas, in place of what the request was expected to cost. Dimensions that are not named keep
+    /// that; a cancelled pick gives all back.
+    pub usage: *const lw_amount,
+    /// How many.
+    pub usage_len: usize,
 }
 
-// SAFETY: begins with struct_size; integers only.
-unsafe impl Versioned for lw_outcome {}
+// SAFETY: begins with struct_size; integers and raw pointers only.
+unsafe impl Versioned for lw_outcome {
+    // Without usage.
+    const OLDER: &'static [u32] = &[40];
+}
 
 impl lw_outcome {
+    /// All but the usage.
     fn report(&self) -> Result<Report<'static>, Fail> {
         let report = match (self.kind, self.failure) {
             (LW_OUTCOME_SUCCESS, 0) => Report::success(),
@@ -74,7 +86,7 @@ impl lw_outcome {
     }
 }
 
-/// The report of a success, if the outcome is one: the usual case, at the price of a look.
+/// The report of a success, if the outcome is one that tells of no usage: the usual case, at the price of a look.
 ///
 /// # Safety
 /// `outcome` is NULL or points to a struct of its `struct_size`.
@@ -82,7 +94,7 @@ impl lw_outcome {
 pub(crate) unsafe fn success(outcome: *const lw_outcome) -> Option<Report<'static>> {
     // SAFETY: as the caller promises; only read if it is of this size.
     let given = unsafe { if sized::is_current(outcome) { &*outcome } else { return None } };
-    let success = given.kind == LW_OUTCOME_SUCCESS && given.failure == 0;
+    let success = given.kind == LW_OUTCOME_SUCCESS && given.failure == 0 && given.usage_len == 0;
     success.then(|| Report { latency_ns: known(given.latency_ns), now_ns: known(given.now_ns), ..Report::success() })
 }
 
@@ -92,10 +104,21 @@ fn known(ns: u64) -> Option<u64> {
     (ns != 0).then_some(ns)
 }
 
+/// Calls `f` with the report.
+///
 /// # Safety
-/// As [`sized::input`].
-pub(crate) unsafe fn read(outcome: *const lw_outcome) -> Result<Report<'static>, Fail> {
-    let mut copy = MaybeUninit::uninit();
+/// As [`sized::input`], and the usage is readable.
+pub(crate) unsafe fn with<R>(
+    outcome: *const lw_outcome,
+    f: impl FnOnce(Report<'_>) -> Result<R, Fail>,
+) -> Result<R, Fail> {
+    let (mut copy, mut usage) = (MaybeUninit::uninit(), Few::new());
     // SAFETY: as the caller promises.
-    unsafe { sized::input(outcome, &mut copy)? }.report()
+    let given = unsafe { sized::input(outcome, &mut copy)? };
+    let report = given.report()?;
+    // SAFETY: as the caller promises.
+    let used = unsafe { array(given.usage, given.usage_len)? };
+    // SAFETY: as the caller promises.
+    let usage = usage.fill(used, |amount: &lw_amount| unsafe { amount.read() })?;
+    f(Report { usage, ..report })
 }

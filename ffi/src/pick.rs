@@ -74,7 +74,7 @@ pub unsafe extern "C" fn lw_pool_choose(pool: lw_pool, request: *const lw_reques
 }
 
 /// A ticket, a node, and whether a callback failed.
-type Decided = Result<(u64, NodeRef, bool), NoNode>;
+pub(crate) type Decided = Result<(u64, NodeRef, bool), NoNode>;
 
 /// One decision, by `decision`. The usual way first: a pool that this thread has used lately, and a request without lists
 /// and callbacks.
@@ -108,7 +108,7 @@ unsafe fn decide(
 }
 
 #[inline(never)]
-unsafe fn decide_any(
+pub(crate) unsafe fn decide_any(
     pool: lw_pool,
     request: *const lw_request,
     pick: *mut lw_pick,
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn lw_pool_release(pool: lw_pool, ticket: u64, outcome: *c
 unsafe fn release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_status {
     // SAFETY: as the caller promises.
     if let (Some(p), Some(success)) = unsafe { (handle::recent_pool(pool), outcome::success(outcome)) } {
-        // SAFETY: the thread's reference keeps it, and no call of this thread is made meanwhile.
+        // SAFETY: the thread's reference keeps it, and no call of this thread is made meanwhile but from a callback.
         return match unsafe { &*p }.pool.release(Ticket::from_u64(ticket), success) {
             Ok(()) => OK,
             Err(error) => status_of(Err(error.into())),
@@ -212,12 +212,14 @@ unsafe fn release(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_
 #[inline(never)]
 unsafe fn release_any(pool: lw_pool, ticket: u64, outcome: *const lw_outcome) -> lw_status {
     // SAFETY: as the caller promises.
-    let released = unsafe { outcome::read(outcome) }.and_then(|report| {
-        handle::with(pool, |p: &PoolObject| {
-            handle::remember_pool(pool, p);
-            Ok(p.pool.release(Ticket::from_u64(ticket), report)?)
+    let released = unsafe {
+        outcome::with(outcome, |report| {
+            handle::with(pool, |p: &PoolObject| {
+                handle::remember_pool(pool, p);
+                Ok(p.pool.release(Ticket::from_u64(ticket), report)?)
+            })
         })
-    });
+    };
     status_of(released.map_err(void_if_closed))
 }
 

@@ -6,19 +6,21 @@ use std::sync::{Arc, Mutex};
 
 use loadwise::{Pool, config::PoolConfig};
 
+use crate::config::document;
 use crate::error::Fail;
 use crate::guard::guard;
 use crate::handle::{self, Kind, Object};
 use crate::own_strategy::OwnStrategy;
 use crate::sized::present;
 use crate::status::lw_status;
-use crate::text::{array, put};
+use crate::text::{copy_out, put};
 
 /// A pool. 0 is none.
 pub type lw_pool = u64;
 
 pub(crate) struct PoolObject {
-    pub(crate) pool: Pool,
+    /// Of this object alone, or one of an engine's, too.
+    pub(crate) pool: Arc<Pool>,
     /// Whether a callback may want to know the request's key.
     pub(crate) has_own_strategy: AtomicBool,
     /// A second reference to the own strategy in charge.
@@ -38,7 +40,13 @@ impl Kind for PoolObject {
     }
 
     fn into_object(self) -> Object {
-        Object::Pool(self)
+        Object::Pool(Arc::new(self))
+    }
+}
+
+impl PoolObject {
+    pub(crate) fn new(pool: Arc<Pool>) -> Self {
+        Self { pool, has_own_strategy: AtomicBool::new(false), own_strategy: Mutex::default() }
     }
 }
 
@@ -52,15 +60,10 @@ impl Kind for PoolObject {
 pub unsafe extern "C" fn lw_pool_new(config: *const c_char, len: usize, pool: *mut lw_pool) -> lw_status {
     guard(|| {
         present(pool)?;
-        present(config)?;
         // SAFETY: as the caller promises.
-        let config = PoolConfig::from_bytes(unsafe { array(config.cast::<u8>(), len)? })?;
+        let config = PoolConfig::from_bytes(unsafe { document(config, len)? })?;
         let made = Pool::builder().config(config).build()?;
-        let handle = handle::insert(PoolObject {
-            pool: made,
-            has_own_strategy: AtomicBool::new(false),
-            own_strategy: Mutex::default(),
-        })?;
+        let handle = handle::insert(PoolObject::new(Arc::new(made)))?;
         // SAFETY: as the caller promises.
         unsafe { put(pool, handle) };
         Ok(())
@@ -86,6 +89,39 @@ pub unsafe extern "C" fn lw_pool_len(pool: lw_pool, len: *mut usize) -> lw_statu
         let nodes = with(pool, |p| Ok(p.len()))?;
         // SAFETY: as the caller promises.
         unsafe { put(len, nodes) };
+        Ok(())
+    })
+}
+
+/// Copies out what tells the pool from the others of its engine, and in metrics: `default` for a pool of its own. As
+/// `lw_node_id`.
+///
+/// # Safety
+/// `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_name(
+    pool: lw_pool,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        with(pool, |p| unsafe { copy_out(p.name(), buffer, capacity, len) })
+    })
+}
+
+/// How often the pool's configuration was replaced, from 1.
+///
+/// # Safety
+/// `version` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_config_version(pool: lw_pool, version: *mut u64) -> lw_status {
+    guard(|| {
+        present(version)?;
+        let number = with(pool, |p| Ok(p.config_version()))?;
+        // SAFETY: as the caller promises.
+        unsafe { put(version, number) };
         Ok(())
     })
 }

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-use arrayvec::ArrayVec;
 use loadwise::{Candidate, NodeRef, Request};
 
+use crate::amount::lw_amount;
 use crate::candidate::{Scope, lw_candidate};
 use crate::error::Fail;
+use crate::few::Few;
 use crate::node::lw_node_ref;
 use crate::sized::{self, Versioned};
 use crate::status::INVALID_ARGUMENT;
@@ -57,15 +58,28 @@ pub struct lw_request {
     pub predicate_data: *mut c_void,
     /// The time, on the clock of `lw_now_ns`; 0: the clock is read where a rule needs it.
     pub now_ns: u64,
+    /// The caller's zone, for pools that prefer near nodes; empty: the pool's own.
+    pub zone: lw_str,
+    /// Whose session it is, any bytes: a client's address, a user's id, a cookie. A pool with `affinity` keeps it on its
+    /// node. `data` NULL is none.
+    pub session: lw_str,
+    /// What the request is expected to use of the quotas. Unknown dimensions are unlimited; those that are not named cost
+    /// their `default_cost`.
+    pub cost: *const lw_amount,
+    /// How many.
+    pub cost_len: usize,
 }
 
 // SAFETY: begins with struct_size; integers, raw pointers and an optional function, which may be zero.
-unsafe impl Versioned for lw_request {}
+unsafe impl Versioned for lw_request {
+    // Without zone, session and cost.
+    const OLDER: &'static [u32] = &[96];
+}
 
 const ANYTHING: lw_request = lw_request {
     struct_size: size_of::<lw_request>() as u32,
     health_mask: 0,
-    key: lw_str { data: std::ptr::null(), len: 0 },
+    key: NONE,
     exclude: std::ptr::null(),
     exclude_len: 0,
     exclude_nodes: std::ptr::null(),
@@ -75,36 +89,15 @@ const ANYTHING: lw_request = lw_request {
     predicate: None,
     predicate_data: std::ptr::null_mut(),
     now_ns: 0,
+    zone: NONE,
+    session: NONE,
+    cost: std::ptr::null(),
+    cost_len: 0,
 };
 
-/// A list without allocation while it is short.
-struct Few<T> {
-    inline: ArrayVec<T, 32>,
-    heap: Vec<T>,
-}
+const NONE: lw_str = lw_str { data: std::ptr::null(), len: 0 };
 
-impl<T> Few<T> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { inline: ArrayVec::new_const(), heap: Vec::new() }
-    }
-
-    #[inline(always)]
-    fn fill<C>(&mut self, items: &[C], convert: impl Fn(&C) -> Result<T, Fail>) -> Result<&[T], Fail> {
-        if items.len() <= self.inline.capacity() {
-            for item in items {
-                self.inline.push(convert(item)?);
-            }
-            return Ok(&self.inline);
-        }
-        for item in items {
-            self.heap.push(convert(item)?);
-        }
-        Ok(&self.heap)
-    }
-}
-
-/// The request, if it has neither lists nor callbacks, and nothing is wrong with it.
+/// The request, if it has neither lists, zone, session nor callbacks, and nothing is wrong with it.
 ///
 /// # Safety
 /// `request` is NULL or points to a struct of its `struct_size`, and its key is readable.
@@ -116,8 +109,13 @@ pub(crate) unsafe fn plain<'a>(request: *const lw_request) -> Option<Request<'a>
     }
     // SAFETY: as the caller promises; only read if it is of this size.
     let given = unsafe { if sized::is_current(request) { &*request } else { return None } };
-    let lists = given.exclude_len | given.exclude_nodes_len | given.require_len;
-    if lists != 0 || given.predicate.is_some() || given.health_mask > 0xF || given.key.len > isize::MAX as usize {
+    let lists = given.exclude_len | given.exclude_nodes_len | given.require_len | given.cost_len | given.zone.len;
+    let sessions = given.session.len | given.session.data.addr();
+    if lists | sessions != 0
+        || given.predicate.is_some()
+        || given.health_mask > 0xF
+        || given.key.len > isize::MAX as usize
+    {
         return None;
     }
     if !given.key.data.is_null() {
@@ -146,7 +144,7 @@ pub(crate) unsafe fn with<R>(
     if given.health_mask > 0xF {
         return Err(Fail::Status(INVALID_ARGUMENT));
     }
-    let (mut exclude, mut exclude_nodes, mut require) = (Few::new(), Few::new(), Few::new());
+    let (mut exclude, mut exclude_nodes, mut require, mut cost) = (Few::new(), Few::new(), Few::new(), Few::new());
     let failed = Cell::new(false);
     let callback = given.predicate;
     let predicate = |candidate: &Candidate<'_>| match callback {
@@ -179,6 +177,13 @@ pub(crate) unsafe fn with<R>(
         request.require = require.fill(array(given.require, given.require_len)?, |label: &lw_label| {
             Ok((label.key.text()?, label.value.text()?))
         })?;
+        let zone = given.zone.text()?;
+        request.zone = (!zone.is_empty()).then_some(zone);
+        request.cost = cost.fill(array(given.cost, given.cost_len)?, |amount: &lw_amount| amount.read())?;
+    }
+    if !given.session.data.is_null() || given.session.len != 0 {
+        // SAFETY: as above. A session of no bytes is a session.
+        request.session = Some(unsafe { given.session.bytes()? });
     }
     request.health_mask = given.health_mask as u8;
     request.now_ns = (given.now_ns != 0).then_some(given.now_ns);

@@ -7,7 +7,7 @@
 use std::mem::MaybeUninit;
 
 use crate::error::Fail;
-use crate::status::{INVALID_ARGUMENT, NULL_ARGUMENT, STRUCT_SIZE};
+use crate::status::{BUFFER_TOO_SMALL, INVALID_ARGUMENT, NULL_ARGUMENT, STRUCT_SIZE};
 
 /// No struct of this ABI will ever be larger: a `struct_size` above is garbage, and nothing is read by it.
 const SIZE_MAX: usize = 1024;
@@ -89,12 +89,56 @@ pub(crate) unsafe fn output<T: Versioned>(pointer: *mut T) -> Result<Output<T>, 
     Ok(Output { pointer, size })
 }
 
-/// Where one of several results goes, of a size that was checked before.
+/// Where a list of results goes: an array of the caller's, of structs as large as its first one says, and the number of
+/// them.
+pub(crate) struct Outputs<T> {
+    first: *mut T,
+    size: usize,
+    capacity: usize,
+    len: *mut usize,
+}
+
+/// Checks where a list is to go. Nothing is written before [`Outputs::has_room`] or [`Outputs::write`].
 ///
 /// # Safety
-/// `pointer` points to `size` writable bytes.
-pub(crate) unsafe fn output_sized<T: Versioned>(pointer: *mut T, size: usize) -> Output<T> {
-    Output { pointer, size }
+/// `first` is NULL or points to `capacity` structs of the first one's `struct_size`; `len` is NULL or writable.
+pub(crate) unsafe fn outputs<T: Versioned>(
+    first: *mut T,
+    capacity: usize,
+    len: *mut usize,
+) -> Result<Outputs<T>, Fail> {
+    present(len)?;
+    if first.is_null() && capacity != 0 {
+        return Err(Fail::Status(NULL_ARGUMENT));
+    }
+    // SAFETY: as the caller promises.
+    let size = if capacity == 0 { size_of::<T>() } else { unsafe { output(first)? }.size };
+    Ok(Outputs { first, size, capacity, len })
+}
+
+impl<T: Versioned> Outputs<T> {
+    /// Whether there is room for `count` results; false also if nothing but their number is asked for. Tells the number in
+    /// both cases.
+    pub(crate) fn has_room(&self, count: usize) -> Result<bool, Fail> {
+        // SAFETY: as promised to `outputs`.
+        unsafe { self.len.write(count) };
+        match count <= self.capacity {
+            true => Ok(true),
+            false if self.first.is_null() => Ok(false),
+            false => Err(Fail::Status(BUFFER_TOO_SMALL)),
+        }
+    }
+
+    /// Writes the results and their number.
+    pub(crate) fn write(self, results: impl ExactSizeIterator<Item = T>) -> Result<(), Fail> {
+        if self.has_room(results.len())? {
+            for (i, result) in results.enumerate() {
+                // SAFETY: within the room that the caller gave, each of the size that the first one names.
+                unsafe { Output { pointer: self.first.byte_add(i * self.size), size: self.size }.write(result) };
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<T: Versioned> Output<T> {
@@ -111,11 +155,6 @@ impl<T: Versioned> Output<T> {
             }
             self.pointer.cast::<u32>().write(self.size as u32);
         }
-    }
-
-    /// The size of the caller's struct.
-    pub(crate) fn size(&self) -> usize {
-        self.size
     }
 }
 

@@ -22,3 +22,8 @@ pub extern "C" fn lw_version() -> *const c_char {
 pub extern "C" fn lw_now_ns() -> u64 {
     loadwise::now_ns()
 }
+
+/// A time of the caller's; 0 reads the clock.
+pub(crate) fn time(now_ns: u64) -> u64 {
+    if now_ns == 0 { loadwise::now_ns() } else { now_ns }
+}

@@ -42,8 +42,9 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
     return *memory ? 0 : 12;
 }
 
-static const lw_outcome SUCCESS = {sizeof(lw_outcome), LW_OUTCOME_SUCCESS, 0, 0, 1000, 0, 0};
-static const lw_outcome FAILURE = {sizeof(lw_outcome), LW_OUTCOME_FAILURE, LW_FAILURE_RESET, 0, 1000, 0, 0};
+static const lw_outcome SUCCESS = {.struct_size = sizeof(lw_outcome), .kind = LW_OUTCOME_SUCCESS, .latency_ns = 1000};
+static const lw_outcome FAILURE = {
+    .struct_size = sizeof(lw_outcome), .kind = LW_OUTCOME_FAILURE, .failure = LW_FAILURE_RESET, .latency_ns = 1000};
 
 static int32_t take(const lw_candidate *candidate, void *data)
 {
@@ -87,7 +88,8 @@ static void picking_allocates_nothing(void)
 {
     const char *strategies[] = {"p2c", "round_robin", "weighted_round_robin", "random", "weighted_random", "least_load",
                                 "least_request", "peak_ewma", "ring_hash", "maglev", "rendezvous", "most_available",
-                                "[{name: maglev, bounded_load: 1.25}, round_robin]"};
+                                "[{name: maglev, bounded_load: 1.25}, round_robin]", "adaptive", "fastest",
+                                "reported_load"};
     lw_pool pool = pool_of("nodes: [a, b, {id: c, labels: {region: eu}}, {id: d, labels: {region: eu}}]");
     long before = atomic_load(&allocations);
     CHECK(before > 0);
@@ -104,8 +106,53 @@ static void picking_allocates_nothing(void)
     OK(lw_pool_free(pool));
 }
 
+/* Everything that a configuration can ask of a pick. */
+static const char EVERYTHING[] =
+    "max_in_flight: 1000\nbreaker: true\noutlier: true\npanic: {mode: spread}\nzones: {zone: near}\nslow_start: true\n"
+    "affinity: true\nadaptive_limit: true\nstats: {latency: nodes}\nsplits: [{labels: {region: eu}, share: 0.3}]\n"
+    "quotas: [{dimension: requests, limit: 1000000}, {dimension: tokens, limit: 100000000, default_cost: 10}]\n"
+    "nodes: [{id: a, zone: near}, {id: b, zone: far, max_in_flight: 500}, {id: c, labels: {region: eu}},"
+    " {id: d, tier: 1, labels: {region: eu}}]";
+
+static void pick_with_everything(lw_pool pool)
+{
+    lw_amount cost[2] = {{str("tokens"), 100}, {str("unknown"), 1}}, used[2] = {{str("tokens"), 50}, {str("requests"), 1}};
+    lw_request request = LW_REQUEST_INIT;
+    lw_outcome outcome = SUCCESS, limited = outcome_of(LW_OUTCOME_RATE_LIMITED);
+    lw_pick pick = LW_PICK_INIT;
+    char session[16];
+    request.cost = cost;
+    request.cost_len = 2;
+    request.session.data = session;
+    outcome.usage = used;
+    outcome.usage_len = 2;
+    for (int i = 0; i < 600; i++) {
+        request.session.len = (size_t)snprintf(session, sizeof session, "user-%d", i % 40);
+        request.zone = str(i % 3 ? "far" : "nowhere");
+        OK(lw_pool_pick(pool, &request, &pick));
+        OK(lw_pick_finish(&pick, i % 100 == 99 ? &FAILURE : &outcome));
+        OK(lw_pool_pick(pool, NULL, &pick));
+        OK(lw_pool_release(pool, pick.ticket, &SUCCESS));
+        OK(lw_pool_pick_within(pool, &request, 0, &pick));
+        OK(lw_pick_finish(&pick, i == 300 ? &limited : &SUCCESS));
+    }
+}
+
+static void nor_with_every_policy(void)
+{
+    lw_pool pool = pool_of(EVERYTHING);
+    pick_with_everything(pool);
+    long before = atomic_load(&allocations);
+    pick_with_everything(pool);
+    if (atomic_load(&allocations) != before)
+        printf("# %ld allocations\n", atomic_load(&allocations) - before);
+    CHECK(atomic_load(&allocations) == before);
+    OK(lw_pool_free(pool));
+}
+
 int main(void)
 {
     RUN(picking_allocates_nothing);
+    RUN(nor_with_every_policy);
     return tests_failed != 0;
 }

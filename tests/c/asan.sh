@@ -10,11 +10,12 @@ archive=$dir/$target/debug/libloadwise.a
 flags="-g -O1 -Wall -Wextra -Werror -Iinclude -fsanitize=address"
 libs="$archive -lpthread -ldl -lm"
 failed=0
-for name in pool bad_input threads fork callbacks without_pool; do
+programs="pool bad_input older policies waiting events inside engine learned threads fork callbacks without_pool"
+for name in $programs; do
     cc -std=gnu11 $flags "tests/c/$name.c" -o "$dir/$name" $libs
 done
 c++ -std=c++17 $flags tests/c/raii.cpp -o "$dir/raii" $libs
-programs="pool bad_input threads fork callbacks without_pool raii"
+programs="$programs raii"
 if pkg-config --exists jansson; then
     cc -std=gnu11 $flags tests/c/vectors.c -o "$dir/vectors" $libs $(pkg-config --cflags --libs jansson)
     programs="$programs vectors"

@@ -4,7 +4,19 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const lw_outcome SUCCESS = {sizeof(lw_outcome), LW_OUTCOME_SUCCESS, 0, 0, 0, 0, 0};
+static const lw_outcome SUCCESS = {.struct_size = sizeof(lw_outcome), .kind = LW_OUTCOME_SUCCESS};
+
+static void never(void *user_data)
+{
+    (void)user_data;
+    CHECK(!"called");
+}
+
+static void never_told(const lw_event *event, void *user_data)
+{
+    (void)event;
+    never(user_data);
+}
 
 /* Every function of a handle, with this handle. */
 static void every_function_refuses(lw_pool handle, lw_status wanted, lw_status wanted_of_tickets)
@@ -14,6 +26,10 @@ static void every_function_refuses(lw_pool handle, lw_status wanted, lw_status w
     lw_node_ref place;
     lw_load load = LW_LOAD_INIT;
     lw_node_status status = LW_NODE_STATUS_INIT;
+    lw_check check = LW_CHECK_INIT;
+    lw_retry retry = LW_RETRY_INIT;
+    lw_attempt attempt = LW_ATTEMPT_INIT;
+    lw_store store = LW_STORE_INIT;
     char text[8];
     size_t len;
     uint64_t data;
@@ -42,6 +58,39 @@ static void every_function_refuses(lw_pool handle, lw_status wanted, lw_status w
     STATUS(wanted, lw_pool_maintain(handle, 0, NULL));
     STATUS(wanted, lw_pool_nodes(handle, &status, 1, &len));
     STATUS(wanted, lw_pool_node(handle, str("a"), &place));
+    STATUS(wanted, lw_pool_nodes_at(handle, 1, &status, 1, &len));
+    STATUS(wanted, lw_pool_find(handle, NULL, 0, &status, 1, &len));
+    STATUS(wanted, lw_pool_drain_at(handle, str("a"), 1, 0));
+    STATUS(wanted, lw_pool_reload(handle, "{}", 2));
+    STATUS(wanted, lw_pool_config(handle, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_config_version(handle, &data));
+    STATUS(wanted, lw_pool_name(handle, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_stats(handle, 0, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_metrics(handle, LW_METRICS_PROMETHEUS, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_pick_within(handle, NULL, 1, &pick));
+    STATUS(wanted, lw_pool_wait(handle, never, NULL, never, &data));
+    STATUS(wanted, lw_pool_stop_waiting(handle, 1, NULL));
+    STATUS(wanted, lw_pool_waiting(handle, &len));
+    STATUS(wanted, lw_pool_observe(handle, 0, never_told, NULL, never, &data));
+    STATUS(wanted, lw_pool_stop_observing(handle, 1, NULL));
+    STATUS(wanted, lw_pool_affinity(handle, str("s"), 0, &place, &word));
+    STATUS(wanted, lw_pool_set_affinity(handle, str("s"), str("a"), 0));
+    STATUS(wanted, lw_pool_clear_affinity(handle, str("s"), NULL));
+    STATUS(wanted, lw_pool_rebalance(handle, 0, NULL));
+    STATUS(wanted, lw_pool_failover(handle, str("a")));
+    STATUS(wanted, lw_pool_reset_failover(handle, NULL));
+    STATUS(wanted, lw_pool_checks_due(handle, 0, &check, 1, &len));
+    STATUS(wanted, lw_pool_next_check(handle, &data));
+    STATUS(wanted, lw_pool_report_check(handle, str("a"), 1, 0, 0, NULL));
+    STATUS(wanted, lw_pool_retry(handle, &SUCCESS, 1, 0, &retry));
+    STATUS(wanted, lw_pool_plan(handle, NULL, &attempt, 1, &len, NULL));
+    STATUS(wanted, lw_pool_learned(handle, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_learn_from(handle, "{}", 2, NULL));
+    STATUS(wanted, lw_pool_save(handle, str("/nowhere/at/all"), NULL));
+    STATUS(wanted, lw_pool_restore(handle, str("/nowhere/at/all"), NULL));
+    STATUS(wanted, lw_pool_save_to(handle, &store, NULL));
+    STATUS(wanted, lw_pool_restore_from(handle, &store, NULL));
+    STATUS(wanted, lw_node_zone(handle, 0, 1, text, sizeof text, NULL));
     STATUS(wanted, lw_node_id(handle, 0, 1, text, sizeof text, NULL));
     STATUS(wanted, lw_node_address(handle, 0, 1, text, sizeof text, NULL));
     STATUS(wanted, lw_node_name(handle, 0, 1, text, sizeof text, NULL));

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static const lw_outcome SUCCESS = {sizeof(lw_outcome), LW_OUTCOME_SUCCESS, 0, 0, 0, 0, 0};
+static const lw_outcome SUCCESS = {.struct_size = sizeof(lw_outcome), .kind = LW_OUTCOME_SUCCESS};
 
 static const char THREE[] = "strategy: p2c\n"
                             "nodes:\n"

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const lw_outcome SUCCESS = {sizeof(lw_outcome), LW_OUTCOME_SUCCESS, 0, 0, 0, 0, 0};
+static const lw_outcome SUCCESS = {.struct_size = sizeof(lw_outcome), .kind = LW_OUTCOME_SUCCESS};
 
 /* Runs `body` in a child, and takes its failures over. */
 static void in_child(void (*body)(lw_pool, const lw_pick *), lw_pool pool, const lw_pick *pick)

@@ -10,21 +10,6 @@ static const char TWO[] = "strategy: round_robin\n"
                           "  - {id: a, address: '10.0.0.1:80', name: first, weight: 1, labels: {region: eu}, user_data: 7}\n"
                           "  - {id: b, address: '10.0.0.2:80', labels: {region: us}}\n";
 
-static lw_node_status find(lw_pool pool, const char *id)
-{
-    lw_node_ref place = {0, 0};
-    lw_node_status nodes[16], none = LW_NODE_STATUS_INIT;
-    size_t len = 0;
-    nodes[0] = none;
-    OK(lw_pool_node(pool, str(id), &place));
-    OK(lw_pool_nodes(pool, nodes, 16, &len));
-    for (size_t i = 0; i < len; i++)
-        if (nodes[i].node == place.node && nodes[i].generation == place.generation)
-            return nodes[i];
-    CHECK(!"the node is among the nodes");
-    return none;
-}
-
 static void a_pick_is_in_flight_until_it_is_finished(void)
 {
     lw_pool pool = pool_of(TWO);
@@ -32,9 +17,9 @@ static void a_pick_is_in_flight_until_it_is_finished(void)
     lw_pick pick = LW_PICK_INIT;
     OK(lw_pool_pick(pool, NULL, &pick));
     CHECK(pick.pool == pool && pick.ticket != 0 && pick.ticket < (UINT64_C(1) << 53) && pick.flags == 0);
-    CHECK(find(pool, id_of(&pick)).in_flight == 1);
+    CHECK(status_of(pool, id_of(&pick)).in_flight == 1);
     OK(lw_pick_finish(&pick, &success));
-    CHECK(find(pool, id_of(&pick)).in_flight == 0);
+    CHECK(status_of(pool, id_of(&pick)).in_flight == 0);
     OK(lw_pool_free(pool));
 }
 
@@ -95,7 +80,7 @@ static void choosing_counts_nothing(void)
     lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
     lw_pick pick = LW_PICK_INIT;
     OK(lw_pool_choose(pool, NULL, &pick));
-    CHECK(pick.ticket == 0 && pick.user_data == 5 && find(pool, "a").in_flight == 0);
+    CHECK(pick.ticket == 0 && pick.user_data == 5 && status_of(pool, "a").in_flight == 0);
     STATUS(LW_ERR_INVALID_TICKET, lw_pick_finish(&pick, &success));
     OK(lw_pool_free(pool));
 }
@@ -215,9 +200,9 @@ static void failures_make_a_node_unhealthy(void)
     OK(lw_pool_report(pool, str("a"), &failure, &changed));
     CHECK(changed == 0);
     OK(lw_pool_report(pool, str("a"), &failure, &changed));
-    CHECK(changed == 1 && find(pool, "a").health == LW_HEALTH_DEGRADED);
+    CHECK(changed == 1 && status_of(pool, "a").health == LW_HEALTH_DEGRADED);
     OK(lw_pool_report(pool, str("a"), &failure, NULL));
-    CHECK(find(pool, "a").health == LW_HEALTH_UNHEALTHY && find(pool, "a").consecutive_failures == 3);
+    CHECK(status_of(pool, "a").health == LW_HEALTH_UNHEALTHY && status_of(pool, "a").consecutive_failures == 3);
     lw_pick pick = LW_PICK_INIT;
     for (int i = 0; i < 50; i++) {
         OK(lw_pool_choose(pool, NULL, &pick));
@@ -229,7 +214,7 @@ static void failures_make_a_node_unhealthy(void)
     CHECK(!strcmp(id_of(&pick), "a"));
     lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
     OK(lw_pool_report(pool, str("a"), &success, &changed));
-    CHECK(changed == 1 && find(pool, "a").health == LW_HEALTH_RECOVERING);
+    CHECK(changed == 1 && status_of(pool, "a").health == LW_HEALTH_RECOVERING);
     STATUS(LW_ERR_UNKNOWN_NODE, lw_pool_report(pool, str("z"), &success, NULL));
     OK(lw_pool_free(pool));
 }
@@ -237,7 +222,7 @@ static void failures_make_a_node_unhealthy(void)
 static void latencies_and_loads_are_told_and_shown(void)
 {
     lw_pool pool = pool_of("strategy: peak_ewma\nnodes: [a]");
-    lw_node_status node = find(pool, "a");
+    lw_node_status node = status_of(pool, "a");
     CHECK((node.flags & (LW_NODE_HAS_LATENCY | LW_NODE_HAS_LOAD | LW_NODE_HAS_REMAINING)) == 0);
     lw_pick pick = LW_PICK_INIT;
     lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
@@ -252,7 +237,7 @@ static void latencies_and_loads_are_told_and_shown(void)
     load.load = 99;
     load.remaining_ratio = 0.25;
     OK(lw_pool_report_load(pool, str("a"), &load));
-    node = find(pool, "a");
+    node = status_of(pool, "a");
     CHECK(node.flags & LW_NODE_HAS_LATENCY && fabs(node.latency_ns - 5e7) < 5e5);
     CHECK(node.flags & LW_NODE_HAS_LOAD && node.load == 2.5);
     CHECK(node.flags & LW_NODE_HAS_REMAINING && fabs(node.remaining_ratio - 0.25) < 1e-6);
@@ -287,12 +272,12 @@ static void nodes_come_and_go(void)
     CHECK(!strcmp(text, "a"));
     OK(lw_node_address(pool, places[1].node, places[1].generation, text, sizeof text, NULL));
     CHECK(!strcmp(text, "b.example:80"));
-    CHECK(find(pool, "b").weight == 3 && find(pool, "a").user_data == 11);
+    CHECK(status_of(pool, "b").weight == 3 && status_of(pool, "a").user_data == 11);
 
     STATUS(LW_ERR_DUPLICATE_NODE, lw_pool_register(pool, &specs[0], NULL));
     OK(lw_pool_set_weight(pool, str("b"), 0));
     OK(lw_pool_drain(pool, str("a"), 1));
-    CHECK(find(pool, "a").flags & LW_NODE_DRAINING);
+    CHECK(status_of(pool, "a").flags & LW_NODE_DRAINING);
     STATUS(LW_NO_NODE_DRAINING, lw_pool_pick(pool, NULL, &pick));
     OK(lw_pool_drain(pool, str("a"), 0));
     OK(lw_pool_pick(pool, NULL, &pick));
@@ -381,7 +366,7 @@ static void forgotten_picks_are_given_up(void)
     OK(lw_pool_maintain(pool, request.now_ns + 999000000, &done));
     CHECK(done.leases_expired == 0 && done.next_due_ns > request.now_ns);
     OK(lw_pool_maintain(pool, request.now_ns + 1000000000, &done));
-    CHECK(done.leases_expired == 1 && find(pool, "a").in_flight == 0);
+    CHECK(done.leases_expired == 1 && status_of(pool, "a").in_flight == 0);
     STATUS(LW_ERR_STALE_TICKET, lw_pick_finish(&pick, &success));
     OK(lw_pool_maintain(pool, 0, NULL));
     OK(lw_pool_free(pool));

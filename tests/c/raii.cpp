@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <thread>
 
 using namespace loadwise;
@@ -124,8 +125,8 @@ static void requests_narrow_the_choice()
     Pool pool(THREE);
     CHECK(must(pool.pick(Request().exclude("a").exclude("c"))).id() == "b");
     CHECK(must(pool.pick(Request().require("region", "us"))).name() == "Bee");
-    CHECK(must(pool.pick(Request().exclude(*pool.find("a")).exclude(*pool.find("b")))).id() == "c");
-    CHECK(!pool.find("z"));
+    CHECK(must(pool.pick(Request().exclude(*pool.node("a")).exclude(*pool.node("b")))).id() == "c");
+    CHECK(!pool.node("z"));
     CHECK(std::get<NoNode>(pool.pick(Request().health_mask(LW_HEALTH_UNHEALTHY))).status == LW_NO_NODE_UNHEALTHY);
     pool.set_strategy("maglev");
     std::string first = must(pool.pick(Request().key("user-17"))).id();
@@ -223,6 +224,172 @@ static void selection_and_health_without_a_pool()
     CHECK(tracker.status("a") == LW_HEALTH_HEALTHY);
 }
 
+static bool has(const std::string &text, const char *words)
+{
+    return text.find(words) != std::string::npos;
+}
+
+static void sessions_zones_and_quotas()
+{
+    Pool pool("{affinity: true, quotas: [{dimension: tokens, limit: 100}], nodes: []}");
+    NodeSpec spec;
+    spec.id = "a";
+    spec.tier = 1;
+    spec.zone = "here";
+    spec.max_in_flight = 5;
+    spec.quotas = {{"tokens", 1000}};
+    spec.labels = {{"region", "eu"}};
+    pool.register_node(spec);
+    NodeStatus a = pool.nodes()[0];
+    CHECK(a.tier == 1 && a.max_in_flight == 5 && a.available && !a.ejected && a.breaker == LW_BREAKER_CLOSED);
+    CHECK(a.warming == 1.0 && !a.success_rate && a.hold_until_ns == 0);
+    CHECK(pool.find({{"region", "eu"}}).size() == 1 && pool.find({{"region", "us"}}).empty());
+
+    Pick pick = must(pool.pick(Request().cost("tokens", 900).session("user-17").zone("here")));
+    CHECK(std::get<NoNode>(pool.pick(Request().cost("tokens", 900))).status == LW_NO_NODE_RATE_LIMITED);
+    CHECK(pick.finish(Outcome::success().usage("tokens", 10)));
+    CHECK(must(pool.pick(Request().cost("tokens", 900))).cancel());
+    CHECK(pool.affinity("user-17")->node == pool.node("a")->node && !pool.affinity("user-18"));
+    pool.set_affinity("user-18", "a");
+    CHECK(pool.clear_affinity("user-18") && !pool.clear_affinity("user-18") && pool.rebalance() == 0);
+    pool.failover("a");
+    CHECK(pool.reset_failover() && !pool.reset_failover());
+    CHECK(thrown([&] { pool.failover("z"); }) == LW_ERR_UNKNOWN_NODE);
+    Load load;
+    load.requests_per_s = 100;
+    load.utilization = 0.5;
+    pool.report_load("a", load);
+    load.utilization = -1;
+    CHECK(thrown([&] { pool.report_load("a", load); }) == LW_ERR_CONFIG);
+}
+
+static void waiting_ends_with_its_scope()
+{
+    Pool pool("{max_in_flight: 1, acquire_timeout_ms: 10, nodes: [a]}");
+    auto alive = std::make_shared<int>(0);
+    Pick pick = must(pool.pick());
+    CHECK(std::get<NoNode>(pool.pick_within(Request())).status == LW_NO_NODE_SATURATED);
+    CHECK(std::get<NoNode>(pool.pick_within(Request(), std::chrono::milliseconds(1))).status == LW_NO_NODE_SATURATED);
+    {
+        auto waiting = pool.wait([alive] { ++*alive; });
+        CHECK(std::holds_alternative<Waiting>(waiting) && pool.waiting() == 1 && alive.use_count() == 2);
+    }
+    CHECK(pool.waiting() == 0 && *alive == 0 && alive.use_count() == 1);
+    auto waiting = std::get<Waiting>(pool.wait([alive] {
+        ++*alive;
+        throw 7;
+    }));
+    CHECK(pick.success() && *alive == 1 && !waiting.stop() && alive.use_count() == 1);
+    CHECK(must(pool.pick_within(Request())).success());
+}
+
+static void observation_ends_with_its_scope()
+{
+    Pool pool("{health: {failure_threshold: 1}, nodes: [a, b]}");
+    auto seen = std::make_shared<std::vector<std::string>>();
+    {
+        Observation observation = pool.observe(
+            [seen](const Event &event) {
+                if (event.kind == LW_EVENT_SELECTION)
+                    seen->push_back("picked by " + std::string(event.strategy));
+                if (event.kind == LW_EVENT_HEALTH && event.node)
+                    seen->push_back(event.to == LW_HEALTH_UNHEALTHY ? "down" : "up");
+                for (std::string_view id : event.added)
+                    seen->push_back("+" + std::string(id));
+                throw std::runtime_error("lost");
+            },
+            true);
+        must(pool.pick()).success();
+        pool.report("a", Outcome::failure());
+        pool.register_node({"c"});
+        CHECK((*seen == std::vector<std::string>{"picked by p2c", "down", "+c"}));
+        Observation moved = std::move(observation);
+        CHECK(moved.stop() && !moved.stop() && !observation.stop() && seen.use_count() == 1);
+    }
+    pool.observe([seen](const Event &) {}).detach();
+    CHECK(seen.use_count() == 2);
+    pool = Pool("{}");
+    CHECK(seen.use_count() == 1);
+}
+
+static void advice_and_checks()
+{
+    Pool pool("{checks: {interval_ms: 1000, grace_ms: 0, failure_threshold: 1}, nodes: [a, {id: b, address: 'b:1'}]}");
+    std::vector<Check> checks = pool.checks_due();
+    CHECK(checks.size() == 2 && checks[1].id == "b" && checks[1].address == "b:1" && pool.checks_due().empty());
+    CHECK(pool.report_check("a", false) && !pool.report_check("b", true, std::chrono::milliseconds(3)));
+    CHECK(pool.nodes()[0].health == LW_HEALTH_UNHEALTHY);
+    Retry retry = pool.retry(Outcome::failure(LW_FAILURE_CONNECT), 1, LW_RETRY_IDEMPOTENT);
+    CHECK(retry && retry.after <= std::chrono::milliseconds(25));
+    CHECK(pool.retry(Outcome::success(), 1, 0).give_up == LW_GIVE_UP_NOT_FAILED);
+    Plan plan = std::get<Plan>(pool.plan(Request()));
+    CHECK(plan.attempts.size() == 1 && plan.attempts[0].node.node == pool.node("b")->node && !plan.hedge_after);
+    CHECK(std::get<NoNode>(pool.plan(Request().exclude("a").exclude("b"))).status == LW_NO_NODE_ALL_EXCLUDED);
+}
+
+static void what_pools_tell_of_themselves()
+{
+    Pool pool(THREE);
+    must(pool.pick()).success();
+    CHECK(has(pool.stats(), "\"successes\": 1") && pool.name() == "default");
+    CHECK(has(pool.metrics(), "# TYPE loadwise_") && has(pool.metrics(LW_METRICS_OPENMETRICS), "# EOF"));
+    CHECK(has(pool.config(), "\"name\": \"Bee\"") && pool.config_version() == 1);
+    pool.reload("{strategy: maglev, nodes: [a]}");
+    CHECK(pool.strategy() == "maglev" && pool.config_version() == 2 && pool.size() == 1);
+    CHECK(thrown([&] { pool.reload("{strategy: best}"); }) == LW_ERR_CONFIG);
+}
+
+struct Map : Store {
+    std::map<std::string, std::string> kept;
+    bool fails = false;
+
+    std::optional<std::string> get(std::string_view id) override
+    {
+        auto found = kept.find(std::string(id));
+        return found == kept.end() ? std::nullopt : std::optional<std::string>(found->second);
+    }
+    void put(std::string_view id, std::string_view state) override
+    {
+        if (fails)
+            throw std::runtime_error("full");
+        kept[std::string(id)] = state;
+    }
+    void remove(std::string_view id) override { kept.erase(std::string(id)); }
+    std::vector<std::pair<std::string, std::string>> list() override { return {kept.begin(), kept.end()}; }
+};
+
+static void stores_may_throw()
+{
+    Pool pool(THREE), next(THREE);
+    Map map;
+    for (int i = 0; i < 3; i++)
+        pool.report("b", Outcome::failure());
+    CHECK(pool.save(map) == 3 && map.kept.size() == 3);
+    CHECK(next.restore(map) == 3 && next.nodes()[1].health == LW_HEALTH_UNHEALTHY);
+    map.fails = true;
+    CHECK(thrown([&] { pool.save(map); }) == LW_ERR_STORE);
+    CHECK(Pool(THREE).learn_from(pool.learned()) == 3);
+    CHECK(thrown([&] { pool.save("/nowhere/at/all"); }) == LW_ERR_STORE && next.restore("/nowhere/at/all") == 0);
+}
+
+static void engines_own_their_pools()
+{
+    std::optional<Engine> engine(Engine::from_config("{pools: {shop: {nodes: [a]}, search: {nodes: [b]}}}"));
+    Pool shop = engine->pool("shop"), again = engine->pool("shop");
+    CHECK((engine->names() == std::vector<std::string>{"shop", "search"}) && engine->version() == 1);
+    Pick pick = must(shop.pick());
+    CHECK(again.nodes()[0].in_flight == 1 && pick.success());
+    CHECK(thrown([&] { engine->pool("mail"); }) == LW_ERR_CONFIG);
+    lw_reloaded done = engine->reload_from("{pools: {shop: {nodes: [a, c]}, mail: {nodes: [m]}}}");
+    CHECK(done.added == 1 && done.removed == 1 && done.changed == 1 && shop.size() == 2);
+    CHECK(thrown([&] { engine->reload(); }) == LW_ERR_CONFIG);
+    CHECK(thrown([] { Engine::open("/nowhere/at/all"); }) == LW_ERR_CONFIG);
+    CHECK(has(engine->config(), "\"mail\": {") && has(engine->stats(), "\"name\": \"mail\""));
+    CHECK(has(engine->metrics(), "pool=\"mail\"") && engine->maintain().next_due_ns > 0);
+    engine.reset();
+    CHECK(must(shop.pick()).success());
+}
+
 #define RUN(test)                                               \
     do {                                                        \
         failures = 0;                                           \
@@ -245,5 +412,12 @@ int main()
     RUN(own_strategies_may_throw);
     RUN(picks_end_in_other_threads);
     RUN(selection_and_health_without_a_pool);
+    RUN(sessions_zones_and_quotas);
+    RUN(waiting_ends_with_its_scope);
+    RUN(observation_ends_with_its_scope);
+    RUN(advice_and_checks);
+    RUN(what_pools_tell_of_themselves);
+    RUN(stores_may_throw);
+    RUN(engines_own_their_pools);
     return tests_failed != 0;
 }

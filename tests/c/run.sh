@@ -12,7 +12,7 @@ failed=0
 cflags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude"
 cxxflags="-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude"
 link="-L$libs -lloadwise -lpthread -ldl -lm -Wl,-rpath,$libs"
-programs="pool bad_input threads fork callbacks without_pool reload allocations"
+programs="pool bad_input older policies waiting events inside engine learned threads fork callbacks without_pool reload allocations"
 
 fail() { echo "FAIL $1"; failed=1; }
 missing() { # NAME HOW
@@ -35,6 +35,29 @@ if pkg-config --exists jansson; then
     fi
 else
     missing c/vectors "apt-get install libjansson-dev"
+fi
+
+# The examples of docs/c.md.
+example() { # NAME EXPORTER FLAGS...
+    name=$1 exporter=$2
+    shift 2
+    awk -v exporter="$exporter" -f tests/c/docs.awk docs/c.md >"$work/$name.c"
+    cc -std=gnu11 -O1 -g -Wall -Werror -Iinclude "$work/$name.c" -o "$work/$name" $link "$@"
+}
+if example docs-examples 0; then
+    if "$work/docs-examples" >"$work/docs-examples.out"; then echo "ok c/docs/examples"; else fail c/docs/examples; fi
+else
+    fail c/docs/examples
+fi
+if pkg-config --exists jansson; then
+    if example docs-exporter 1 $(pkg-config --cflags --libs jansson) &&
+        "$work/docs-exporter" | grep -qxF 'loadwise.default.10.0.0.1:8080.in_flight:0|g'; then
+        echo "ok c/docs/exporter"
+    else
+        fail c/docs/exporter
+    fi
+else
+    missing c/docs/exporter "apt-get install libjansson-dev"
 fi
 
 # The header alone, in the oldest dialects it is for.

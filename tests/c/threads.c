@@ -7,7 +7,7 @@
 
 enum { THREADS = 4 };
 
-static const lw_outcome SUCCESS = {sizeof(lw_outcome), LW_OUTCOME_SUCCESS, 0, 0, 0, 0, 0};
+static const lw_outcome SUCCESS = {.struct_size = sizeof(lw_outcome), .kind = LW_OUTCOME_SUCCESS};
 
 struct shared {
     lw_pool pool;
@@ -160,7 +160,7 @@ static void *fail(void *data)
 {
     struct shared *s = data;
     lw_pool none;
-    char text[256];
+    char text[4096];
     size_t len = 0;
     /* Nothing has failed in this thread, whatever happened in others. */
     if (lw_last_error(text, sizeof text, &len) != LW_OK || strcmp(text, "success") != 0)

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { NODES_MAX = 256, HELD_MAX = 4096 };
+enum { NODES_MAX = 256, HELD_MAX = 4096, AMOUNTS_MAX = 16 };
 
 static const char *scenario_name;
 
@@ -49,6 +49,18 @@ static size_t labels_of(const json_t *map, lw_label *labels)
     return len;
 }
 
+static size_t amounts_of(const json_t *map, lw_amount *amounts)
+{
+    const char *dimension;
+    json_t *amount;
+    size_t len = 0;
+    json_object_foreach((json_t *)map, dimension, amount) {
+        amounts[len].dimension = str(dimension);
+        amounts[len++].amount = (uint64_t)json_integer_value(amount);
+    }
+    return len;
+}
+
 static uint32_t word_in(const json_t *word, const char *const *words, const uint32_t *numbers, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -73,7 +85,8 @@ static uint32_t health_of(const json_t *word)
     return word_in(word, words, numbers, 4);
 }
 
-static lw_outcome outcome_in(const json_t *call)
+/* The outcome's usage is `amounts`. */
+static lw_outcome outcome_in(const json_t *call, lw_amount *amounts)
 {
     static const char *const words[] = {"other", "connect", "timeout", "reset", "server_error"};
     static const uint32_t numbers[] = {LW_FAILURE_OTHER, LW_FAILURE_CONNECT, LW_FAILURE_TIMEOUT, LW_FAILURE_RESET,
@@ -85,6 +98,8 @@ static lw_outcome outcome_in(const json_t *call)
     outcome.latency_ns = number(given, "latency_ns");
     outcome.retry_after_ns = number(given, "retry_after_ns");
     outcome.now_ns = time_of(given);
+    outcome.usage = amounts;
+    outcome.usage_len = amounts_of(json_object_get(given, "usage"), amounts);
     return outcome;
 }
 
@@ -113,9 +128,18 @@ struct replay {
     size_t held_len;
 };
 
+/* When trying again makes sense, as the last pick that found no node tells it. */
+static void compare_retry_at(size_t at, const json_t *expect)
+{
+    lw_no_node why = LW_NO_NODE_INIT;
+    OK(lw_last_no_node(&why));
+    AT(at, why.retry_at_ns == number(expect, "retry_at_ns"));
+}
+
 static void pick_as(struct replay *r, size_t at, const json_t *call)
 {
     lw_request request = LW_REQUEST_INIT;
+    lw_amount costs[AMOUNTS_MAX];
     lw_pick pick = LW_PICK_INIT;
     lw_str excluded[NODES_MAX];
     lw_label labels[16];
@@ -139,6 +163,10 @@ static void pick_as(struct replay *r, size_t at, const json_t *call)
     request.require = labels;
     request.require_len = labels_of(json_object_get(call, "require"), labels);
     request.health_mask = (uint32_t)number(call, "health_mask");
+    request.zone = text_of(json_object_get(call, "zone"));
+    request.session = text_of(json_object_get(call, "session"));
+    request.cost = costs;
+    request.cost_len = amounts_of(json_object_get(call, "cost"), costs);
     request.now_ns = time_of(call);
     lw_status status = lw_pool_pick(r->pool, &request, &pick);
     const char *node = json_string_value(json_object_get(expect, "node"));
@@ -150,6 +178,8 @@ static void pick_as(struct replay *r, size_t at, const json_t *call)
     } else {
         const char *reason = json_string_value(json_object_get(expect, "no_node"));
         AT(at, reason && !strcmp(reason, reason_of(status)));
+        if (json_is_true(json_object_get(call, "times")))
+            compare_retry_at(at, expect);
     }
     if (as && r->held_len < HELD_MAX) {
         r->held[r->held_len].name = json_string_value(as);
@@ -159,7 +189,8 @@ static void pick_as(struct replay *r, size_t at, const json_t *call)
 
 static void finish(struct replay *r, size_t at, const json_t *call)
 {
-    lw_outcome outcome = outcome_in(call);
+    lw_amount usage[AMOUNTS_MAX];
+    lw_outcome outcome = outcome_in(call, usage);
     const char *name = json_string_value(json_object_get(call, "pick"));
     for (size_t i = r->held_len; i-- > 0;) {
         if (!strcmp(r->held[i].name, name)) {
@@ -171,7 +202,7 @@ static void finish(struct replay *r, size_t at, const json_t *call)
     AT(at, !"the pick is known");
 }
 
-static size_t specs_in(const json_t *list, lw_node_spec *specs, lw_label (*labels)[16])
+static size_t specs_in(const json_t *list, lw_node_spec *specs, lw_label (*labels)[16], lw_amount (*quotas)[AMOUNTS_MAX])
 {
     static const lw_node_spec init = LW_NODE_SPEC_INIT;
     size_t len = json_array_size(list);
@@ -185,6 +216,11 @@ static size_t specs_in(const json_t *list, lw_node_spec *specs, lw_label (*label
         specs[i].labels = labels[i];
         specs[i].labels_len = labels_of(json_object_get(node, "labels"), labels[i]);
         specs[i].user_data = number(node, "user_data");
+        specs[i].tier = (uint32_t)number(node, "tier");
+        specs[i].max_in_flight = (uint32_t)number(node, "max_in_flight");
+        specs[i].zone = text_of(json_object_get(node, "zone"));
+        specs[i].quotas = quotas[i];
+        specs[i].quotas_len = amounts_of(json_object_get(node, "quotas"), quotas[i]);
     }
     return len;
 }
@@ -194,7 +230,7 @@ static void compare_nodes(struct replay *r, size_t at, const json_t *call)
     const json_t *expect = json_object_get(call, "expect");
     lw_node_status nodes[NODES_MAX] = {LW_NODE_STATUS_INIT};
     size_t len = 0;
-    OK(lw_pool_nodes(r->pool, nodes, NODES_MAX, &len));
+    OK(lw_pool_nodes_at(r->pool, time_of(call), nodes, NODES_MAX, &len));
     AT(at, len == json_array_size(expect));
     for (size_t i = 0; i < len && i < json_array_size(expect); i++) {
         const json_t *node = json_array_get(expect, i);
@@ -208,10 +244,91 @@ static void compare_nodes(struct replay *r, size_t at, const json_t *call)
     }
 }
 
+static lw_load load_in(const json_t *call)
+{
+    lw_load load = LW_LOAD_INIT;
+    struct { const char *name; uint32_t flag; double *value; } given[] = {
+        {"load", LW_NODE_HAS_LOAD, &load.load},
+        {"remaining_ratio", LW_NODE_HAS_REMAINING, &load.remaining_ratio},
+        {"requests_per_s", LW_LOAD_HAS_REQUESTS, &load.requests_per_s},
+        {"utilization", LW_LOAD_HAS_UTILIZATION, &load.utilization},
+        {"errors_per_s", LW_LOAD_HAS_ERRORS, &load.errors_per_s},
+    };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        const json_t *value = json_object_get(call, given[i].name);
+        load.flags |= json_is_number(value) ? given[i].flag : 0;
+        *given[i].value = json_number_value(value);
+    }
+    load.now_ns = time_of(call);
+    return load;
+}
+
+/* Whether the named figures of `told` are those of `expect`. Whole numbers may be written either way. */
+static int same_figures(const json_t *expect, const json_t *told)
+{
+    if (json_is_number(expect))
+        return json_is_number(told) && fabs(json_number_value(expect) - json_number_value(told)) < 1e-12;
+    if (json_is_array(expect)) {
+        int same = json_array_size(expect) == json_array_size(told);
+        for (size_t i = 0; same && i < json_array_size(expect); i++)
+            same = same_figures(json_array_get(expect, i), json_array_get(told, i));
+        return same;
+    }
+    if (json_is_object(expect)) {
+        const char *name;
+        json_t *figure;
+        int same = json_is_object(told);
+        json_object_foreach((json_t *)expect, name, figure)
+            same = same && same_figures(figure, json_object_get(told, name));
+        return same;
+    }
+    return json_equal((json_t *)expect, (json_t *)told);
+}
+
+static void compare_stats(struct replay *r, size_t at, const json_t *call)
+{
+    static char text[1 << 20];
+    OK(lw_pool_stats(r->pool, time_of(call), text, sizeof text, NULL));
+    json_t *stats = json_loads(text, 0, NULL);
+    AT(at, stats && same_figures(json_object_get(call, "expect"), stats));
+    json_decref(stats);
+}
+
+/* Whether it was one of them. */
+static int call_of_sessions(struct replay *r, size_t at, const char *op, const json_t *call)
+{
+    const json_t *expect = json_object_get(call, "expect");
+    lw_str session = text_of(json_object_get(call, "session"));
+    uint32_t known = 9;
+    if (!strcmp(op, "affinity")) {
+        const char *wanted = json_string_value(json_object_get(expect, "node"));
+        lw_node_ref node = {0, 0};
+        char id[256] = "";
+        OK(lw_pool_affinity(r->pool, session, time_of(call), &node, &known));
+        if (known)
+            OK(lw_node_id(r->pool, node.node, node.generation, id, sizeof id, NULL));
+        AT(at, known == (wanted != NULL) && (!known || !strcmp(id, wanted)));
+    } else if (!strcmp(op, "set_affinity")) {
+        OK(lw_pool_set_affinity(r->pool, session, text_of(json_object_get(call, "node")), time_of(call)));
+    } else if (!strcmp(op, "clear_affinity")) {
+        OK(lw_pool_clear_affinity(r->pool, session, &known));
+        AT(at, known == (uint32_t)json_is_true(expect));
+    } else if (!strcmp(op, "rebalance")) {
+        uint64_t moved = 0;
+        OK(lw_pool_rebalance(r->pool, time_of(call), &moved));
+        AT(at, moved == (uint64_t)json_integer_value(expect));
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
 static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
 {
     static lw_node_spec specs[NODES_MAX];
     static lw_label labels[NODES_MAX][16];
+    static lw_amount quotas[NODES_MAX][AMOUNTS_MAX];
+    lw_amount usage[AMOUNTS_MAX];
     const char *op = json_string_value(json_object_get(call, "op"));
     const json_t *node = json_object_get(call, "node");
     if (!strcmp(op, "pick")) {
@@ -219,24 +336,21 @@ static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
     } else if (!strcmp(op, "finish")) {
         finish(r, at, call);
     } else if (!strcmp(op, "report")) {
-        lw_outcome outcome = outcome_in(call);
+        lw_outcome outcome = outcome_in(call, usage);
         uint32_t changed = 9;
         OK(lw_pool_report(r->pool, text_of(node), &outcome, &changed));
         AT(at, changed == (uint32_t)json_is_true(json_object_get(call, "expect")));
     } else if (!strcmp(op, "report_load")) {
-        lw_load load = LW_LOAD_INIT;
-        const json_t *given = json_object_get(call, "load"), *remaining = json_object_get(call, "remaining_ratio");
-        load.flags = (json_is_number(given) ? LW_NODE_HAS_LOAD : 0) | (json_is_number(remaining) ? LW_NODE_HAS_REMAINING : 0);
-        load.load = json_number_value(given);
-        load.remaining_ratio = json_number_value(remaining);
+        lw_load load = load_in(call);
         OK(lw_pool_report_load(r->pool, text_of(node), &load));
     } else if (!strcmp(op, "set_nodes")) {
-        OK(lw_pool_set_nodes(r->pool, specs, specs_in(json_object_get(call, "nodes"), specs, labels)));
+        OK(lw_pool_set_nodes(r->pool, specs, specs_in(json_object_get(call, "nodes"), specs, labels, quotas)));
     } else if (!strcmp(op, "register_batch")) {
-        OK(lw_pool_register_batch(r->pool, specs, specs_in(json_object_get(call, "nodes"), specs, labels), NULL));
+        size_t len = specs_in(json_object_get(call, "nodes"), specs, labels, quotas);
+        OK(lw_pool_register_batch(r->pool, specs, len, NULL));
     } else if (!strcmp(op, "register")) {
         json_t *one = json_pack("[O]", node);
-        specs_in(one, specs, labels);
+        specs_in(one, specs, labels, quotas);
         OK(lw_pool_register(r->pool, specs, NULL));
         json_decref(one);
     } else if (!strcmp(op, "deregister")) {
@@ -245,7 +359,7 @@ static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
         OK(lw_pool_set_weight(r->pool, text_of(node), (uint32_t)number(call, "weight")));
     } else if (!strcmp(op, "drain")) {
         const json_t *on = json_object_get(call, "on");
-        OK(lw_pool_drain(r->pool, text_of(node), !on || json_is_true(on)));
+        OK(lw_pool_drain_at(r->pool, text_of(node), !on || json_is_true(on), time_of(call)));
     } else if (!strcmp(op, "set_strategy")) {
         char *strategy = json_dumps(json_object_get(call, "strategy"), JSON_ENCODE_ANY);
         OK(lw_pool_set_strategy(r->pool, str(strategy)));
@@ -258,7 +372,15 @@ static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
         AT(at, done.leases_expired == number(expect, "leases_expired"));
     } else if (!strcmp(op, "nodes")) {
         compare_nodes(r, at, call);
-    } else {
+    } else if (!strcmp(op, "stats")) {
+        compare_stats(r, at, call);
+    } else if (!strcmp(op, "failover")) {
+        OK(lw_pool_failover(r->pool, text_of(node)));
+    } else if (!strcmp(op, "reset_failover")) {
+        uint32_t was = 9;
+        OK(lw_pool_reset_failover(r->pool, &was));
+        AT(at, was == (uint32_t)json_is_true(json_object_get(call, "expect")));
+    } else if (!call_of_sessions(r, at, op, call)) {
         AT(at, !"the op is known");
     }
 }

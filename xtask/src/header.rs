@@ -14,13 +14,19 @@ const INITS: &str = "
  */
 #define LW_STR_NONE { 0, 0 }
 #define LW_PICK_INIT { sizeof(lw_pick), 0, 0, 0, 0, 0, 0 }
-#define LW_OUTCOME_INIT { sizeof(lw_outcome), 0, 0, 0, 0, 0, 0 }
-#define LW_REQUEST_INIT { sizeof(lw_request), 0, LW_STR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-#define LW_NODE_SPEC_INIT { sizeof(lw_node_spec), 1, LW_STR_NONE, LW_STR_NONE, LW_STR_NONE, 0, 0, 0 }
-#define LW_NODE_STATUS_INIT { sizeof(lw_node_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0 }
+#define LW_OUTCOME_INIT { sizeof(lw_outcome), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LW_REQUEST_INIT { sizeof(lw_request), 0, LW_STR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0, LW_STR_NONE, LW_STR_NONE, 0, 0 }
+#define LW_NODE_SPEC_INIT { sizeof(lw_node_spec), 1, LW_STR_NONE, LW_STR_NONE, LW_STR_NONE, 0, 0, 0, 0, 0, LW_STR_NONE, 0, 0 }
+#define LW_NODE_STATUS_INIT \\
+    { sizeof(lw_node_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0.0, 0.0, 0 }
 #define LW_NO_NODE_INIT { sizeof(lw_no_node), 0, 0, 0, 0 }
-#define LW_LOAD_INIT { sizeof(lw_load), 0, 0.0, 0.0 }
+#define LW_LOAD_INIT { sizeof(lw_load), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0 }
 #define LW_MAINTAINED_INIT { sizeof(lw_maintained), 0, 0, 0 }
+#define LW_CHECK_INIT { sizeof(lw_check), 0, 0, 0, 0 }
+#define LW_RELOADED_INIT { sizeof(lw_reloaded), 0, 0, 0, 0 }
+#define LW_STORE_INIT { sizeof(lw_store), 0, 0, 0, 0, 0, 0 }
+#define LW_RETRY_INIT { sizeof(lw_retry), 0, 0 }
+#define LW_ATTEMPT_INIT { sizeof(lw_attempt), 0, 0, 0, 0 }
 #define LW_SELECTION_INIT { sizeof(lw_selection), 0, LW_STR_NONE, 0, 0 }
 #define LW_HEALTH_CONFIG_INIT { sizeof(lw_health_config), 0, 0, 0, 0 }
 #define LW_HEALTH_RECORD_INIT { sizeof(lw_health_record), 0, 0, 0, 0, 0 }

@@ -1,0 +1,58 @@
+//! A pool's configuration: replaced while picks are running, and read back.
+
+use std::ffi::c_char;
+
+use loadwise::config::PoolConfig;
+
+use crate::error::Fail;
+use crate::guard::guard;
+use crate::pool::{self, lw_pool};
+use crate::sized::present;
+use crate::status::lw_status;
+use crate::text::{array, copy_out};
+
+/// The bytes of a document.
+///
+/// # Safety
+/// `data` has `len` readable bytes.
+pub(crate) unsafe fn document<'a>(data: *const c_char, len: usize) -> Result<&'a [u8], Fail> {
+    present(data)?;
+    // SAFETY: as the caller promises.
+    unsafe { array(data.cast::<u8>(), len) }
+}
+
+/// Replaces the pool's configuration while picks are running, by YAML or JSON text of `len` bytes. What is known of nodes
+/// whose ids stay is kept. `seed`, `limits`, and `points` of `ring_hash` are fixed when a pool is made. An own strategy that
+/// is in charge stays in charge.
+///
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line. Nothing is changed then.
+///
+/// # Safety
+/// `config` has `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_reload(pool: lw_pool, config: *const c_char, len: usize) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let config = PoolConfig::from_bytes(unsafe { document(config, len)? })?;
+        pool::with(pool, |p| Ok(p.reload(&config)?))
+    })
+}
+
+/// Copies the configuration in force out as JSON: every key, defaults included, the nodes as they are now, and `version`, how
+/// often it was replaced. As `lw_pool_stats`.
+///
+/// # Safety
+/// `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_config(
+    pool: lw_pool,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        let json = pool::with(pool, |p| Ok(p.config_value().to_json()))?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&json, buffer, capacity, len) }
+    })
+}

@@ -1,0 +1,356 @@
+//! Engines: all pools of one configuration, by name, replaced together.
+
+use std::ffi::c_char;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loadwise::config::Value;
+use loadwise::{ConfigError, Engine, Error, Pool, Reloaded};
+
+use crate::config::document;
+use crate::error::Fail;
+use crate::guard::guard;
+use crate::handle::{self, Kind, Object};
+use crate::maintain::lw_maintained;
+use crate::pool::{PoolObject, lw_pool};
+use crate::sized::{self, Versioned, present};
+use crate::stats::text_of;
+use crate::status::{INVALID_ARGUMENT, lw_status};
+use crate::text::{copy_out, lw_str, put};
+use crate::version::time;
+
+/// All pools of one configuration. 0 is none.
+pub type lw_engine = u64;
+
+pub(crate) struct EngineObject {
+    engine: Engine,
+    /// What handles of each pool share, of those that handles were asked for.
+    pools: Mutex<Vec<Arc<PoolObject>>>,
+}
+
+impl Kind for EngineObject {
+    const CODE: u64 = 4;
+    const NAME: &'static str = "engine";
+
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::Engine(engine) => Some(engine),
+            _ => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Engine(self)
+    }
+}
+
+impl EngineObject {
+    fn insert(engine: Engine) -> Result<u64, Fail> {
+        handle::insert(Self { engine, pools: Mutex::default() })
+    }
+
+    /// What handles of this pool share.
+    fn object_of(&self, pool: Arc<Pool>) -> Arc<PoolObject> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = pools.iter().find(|known| Arc::ptr_eq(&known.pool, &pool)) {
+            return known.clone();
+        }
+        let object = Arc::new(PoolObject::new(pool));
+        pools.push(object.clone());
+        object
+    }
+
+    /// Lets go of pools that have left the engine.
+    fn let_go(&self) {
+        let names = self.engine.names();
+        let present: Vec<Arc<Pool>> = names.iter().filter_map(|name| self.engine.pool(name)).collect();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stay, gone): (Vec<_>, Vec<_>) =
+            pools.drain(..).partition(|known| present.iter().any(|pool| Arc::ptr_eq(&known.pool, pool)));
+        *pools = stay;
+        drop(pools);
+        // With the lock free: what pools drop may be the host's, and may call the library.
+        drop(gone);
+    }
+}
+
+fn with<R>(engine: lw_engine, f: impl FnOnce(&EngineObject) -> Result<R, Fail>) -> Result<R, Fail> {
+    handle::with(engine, f)
+}
+
+/// What `lw_engine_reload` did, in numbers of pools.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct lw_reloaded {
+    /// `sizeof(lw_reloaded)`, set by the caller.
+    pub struct_size: u32,
+    /// New ones.
+    pub added: u32,
+    /// Those that are no more.
+    pub removed: u32,
+    /// Those that stayed and were configured otherwise before.
+    pub changed: u32,
+    /// Of the engine's configuration, from 1.
+    pub version: u64,
+}
+
+// SAFETY: begins with struct_size; integers only.
+unsafe impl Versioned for lw_reloaded {}
+
+/// Makes an engine from a file of YAML or JSON, which `lw_engine_reload` reads again: a map `pools` of configurations by
+/// name, or the configuration of one pool, which is then called `default`.
+///
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line.
+///
+/// # Safety
+/// `path` is readable, `engine` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_open(path: lw_str, engine: *mut lw_engine) -> lw_status {
+    guard(|| {
+        present(engine)?;
+        // SAFETY: as the caller promises.
+        let handle = EngineObject::insert(Engine::open(unsafe { path.text()? })?)?;
+        // SAFETY: as the caller promises.
+        unsafe { put(engine, handle) };
+        Ok(())
+    })
+}
+
+/// Makes an engine from YAML or JSON text of `len` bytes, as `lw_engine_open`.
+///
+/// # Safety
+/// `config` has `len` bytes, `engine` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_from_config(config: *const c_char, len: usize, engine: *mut lw_engine) -> lw_status {
+    guard(|| {
+        present(engine)?;
+        // SAFETY: as the caller promises.
+        let document = Value::from_bytes(unsafe { document(config, len)? })?;
+        let handle = EngineObject::insert(Engine::from_value(&document)?)?;
+        // SAFETY: as the caller promises.
+        unsafe { put(engine, handle) };
+        Ok(())
+    })
+}
+
+/// Frees an engine; else as `lw_pool_free`. Handles of its pools go on working until they are freed themselves.
+#[unsafe(no_mangle)]
+pub extern "C" fn lw_engine_free(engine: lw_engine) -> lw_status {
+    guard(|| handle::remove::<EngineObject>(engine))
+}
+
+/// A handle of the pool of a name, to be freed by `lw_pool_free`. It stays that pool's over reloads: ask once and keep it.
+/// Several handles of one pool are one pool, and a ticket of one may be released by another; freeing one leaves the pool
+/// to the engine, with its open picks, and with its observers until `lw_pool_stop_observing`.
+///
+/// Errors: `LW_ERR_CONFIG` if there is no pool of that name.
+///
+/// # Safety
+/// `name` is readable, `pool` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_pool(engine: lw_engine, name: lw_str, pool: *mut lw_pool) -> lw_status {
+    guard(|| {
+        present(pool)?;
+        // SAFETY: as the caller promises.
+        let name = unsafe { name.text()? };
+        let object = with(engine, |e| match e.engine.pool(name) {
+            Some(found) => Ok(e.object_of(found)),
+            None => {
+                let name: String = name.chars().take(64).collect();
+                Err(Error::Config(ConfigError::new("pools", 0, format!("there is no {name:?}"))).into())
+            }
+        })?;
+        let handle = handle::insert_object::<PoolObject>(Object::Pool(object))?;
+        // SAFETY: as the caller promises.
+        unsafe { put(pool, handle) };
+        Ok(())
+    })
+}
+
+/// How many pools the engine has.
+///
+/// # Safety
+/// `len` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_len(engine: lw_engine, len: *mut usize) -> lw_status {
+    guard(|| {
+        present(len)?;
+        let pools = with(engine, |e| Ok(e.engine.names().len()))?;
+        // SAFETY: as the caller promises.
+        unsafe { put(len, pools) };
+        Ok(())
+    })
+}
+
+/// Copies out the name of a pool, at most 63 bytes, by its place in the document, from 0. Else as `lw_node_id`.
+///
+/// Errors: `LW_ERR_INVALID_ARGUMENT` if there are not so many.
+///
+/// # Safety
+/// `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_name(
+    engine: lw_engine,
+    index: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        let name = with(engine, |e| e.engine.names().into_iter().nth(index).ok_or(Fail::Status(INVALID_ARGUMENT)))?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&name, buffer, capacity, len) }
+    })
+}
+
+/// Reads the file again that the engine was opened with, and puts it in force: as a whole, while picks are running. Pools
+/// that are configured as before are left alone, those that stay keep what `lw_pool_reload` keeps, and those that are no
+/// more leave the engine: handles of them go on working. `reloaded` may be NULL.
+///
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line. Nothing is changed then.
+///
+/// # Safety
+/// `reloaded` is NULL or points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_reload(engine: lw_engine, reloaded: *mut lw_reloaded) -> lw_status {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { reload(engine, reloaded, Engine::reload) })
+}
+
+/// `lw_engine_reload` from a text of `len` bytes.
+///
+/// # Safety
+/// `config` has `len` bytes; `reloaded` is NULL or points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_reload_from(
+    engine: lw_engine,
+    config: *const c_char,
+    len: usize,
+    reloaded: *mut lw_reloaded,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let document = Value::from_bytes(unsafe { document(config, len)? })?;
+        // SAFETY: as the caller promises.
+        unsafe { reload(engine, reloaded, |e| e.reload_value(&document)) }
+    })
+}
+
+/// # Safety
+/// As `lw_engine_reload`.
+unsafe fn reload(
+    engine: lw_engine,
+    reloaded: *mut lw_reloaded,
+    f: impl FnOnce(&Engine) -> Result<Reloaded, Error>,
+) -> Result<(), Fail> {
+    // SAFETY: as the caller promises.
+    let out = if reloaded.is_null() { None } else { Some(unsafe { sized::output(reloaded)? }) };
+    let done = with(engine, |e| {
+        let done = f(&e.engine)?;
+        e.let_go();
+        Ok(done)
+    })?;
+    if let Some(out) = out {
+        out.write(lw_reloaded {
+            struct_size: 0,
+            added: done.added.len() as u32,
+            removed: done.removed.len() as u32,
+            changed: done.changed.len() as u32,
+            version: done.version,
+        });
+    }
+    Ok(())
+}
+
+/// How often a configuration was put in force, the first included.
+///
+/// # Safety
+/// `version` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_version(engine: lw_engine, version: *mut u64) -> lw_status {
+    guard(|| {
+        present(version)?;
+        let number = with(engine, |e| Ok(e.engine.version()))?;
+        // SAFETY: as the caller promises.
+        unsafe { put(version, number) };
+        Ok(())
+    })
+}
+
+/// Copies the configuration in force out as JSON: `pools` by name, each as `lw_pool_config` has it, and `version`. As
+/// `lw_pool_stats`.
+///
+/// # Safety
+/// `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_config(
+    engine: lw_engine,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        let json = with(engine, |e| Ok(e.engine.config().to_json()))?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&json, buffer, capacity, len) }
+    })
+}
+
+/// `lw_pool_maintain` of all pools: what was done in all, and when one of them is due again.
+///
+/// # Safety
+/// `maintained` is NULL or points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_maintain(
+    engine: lw_engine,
+    now_ns: u64,
+    maintained: *mut lw_maintained,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let out = if maintained.is_null() { None } else { Some(unsafe { sized::output(maintained)? }) };
+        let done = with(engine, |e| Ok(e.engine.maintain(time(now_ns))))?;
+        if let Some(out) = out {
+            out.write(done.into());
+        }
+        Ok(())
+    })
+}
+
+/// Copies the figures of all pools out as JSON: a list of what `lw_pool_stats` tells of each. As `lw_pool_stats`.
+///
+/// # Safety
+/// `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_stats(
+    engine: lw_engine,
+    now_ns: u64,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        let pools = with(engine, |e| Ok(e.engine.stats_at(time(now_ns))))?;
+        let json = Value::list(pools.iter().map(|pool| pool.to_value())).to_json();
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&json, buffer, capacity, len) }
+    })
+}
+
+/// Copies the metrics of all pools out, in `format`, one of `LW_METRICS_*`. As `lw_pool_stats`.
+///
+/// # Safety
+/// `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_metrics(
+    engine: lw_engine,
+    format: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        let text = text_of(format, &with(engine, |e| Ok(e.engine.stats()))?)?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&text, buffer, capacity, len) }
+    })
+}

@@ -1,0 +1,285 @@
+/* Looking inside a pool, and what it advises: figures, metrics, checks that are due, retries, plans. */
+#include "check.h"
+
+#include <stdlib.h>
+
+static char text[1 << 18];
+
+static void figures_are_told_as_json(void)
+{
+    lw_pool pool = pool_of("stats: {latency: nodes}\nquotas: [{dimension: tokens, limit: 100}]\nnodes: [a, b]");
+    uint64_t t = lw_now_ns();
+    size_t len = 0, told = 0;
+    for (int i = 0; i < 4; i++) {
+        lw_pick pick = pick_at(pool, t);
+        finish_at(&pick, i ? LW_OUTCOME_SUCCESS : LW_OUTCOME_FAILURE, t);
+    }
+    lw_pick open = pick_at(pool, t);
+    OK(lw_pool_stats(pool, t, text, sizeof text, &len));
+    CHECK(len == strlen(text) && text[0] == '{');
+    HAS(text, "\"name\": \"default\"");
+    HAS(text, "\"strategy\": \"p2c\"");
+    HAS(text, "\"selections\": 5");
+    HAS(text, "\"successes\": 3");
+    HAS(text, "\"failures\": 1");
+    HAS(text, "\"in_flight\": 1");
+    HAS(text, "\"p99_ms\": ");
+    HAS(text, "\"dimension\": \"tokens\"");
+    HAS(text, "\"id\": \"b\"");
+    OK(lw_pool_stats(pool, t, NULL, 0, &told));
+    CHECK(told == len);
+    strcpy(text, "keep");
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_pool_stats(pool, t, text, len, &told));
+    CHECK(told == len && !strcmp(text, "keep"));
+    OK(lw_pool_stats(pool, 0, text, told + 1, NULL));
+    finish_at(&open, LW_OUTCOME_SUCCESS, t);
+    OK(lw_pool_free(pool));
+}
+
+static void metrics_are_told_in_both_formats(void)
+{
+    lw_pool pool = pool_of("nodes: [{id: 'odd \"id\"'}]");
+    lw_pick pick = pick_at(pool, 0);
+    size_t len = 0;
+    OK(lw_pool_metrics(pool, LW_METRICS_PROMETHEUS, text, sizeof text, &len));
+    CHECK(len == strlen(text));
+    HAS(text, "# TYPE loadwise_");
+    HAS(text, "odd \\\"id\\\"");
+    CHECK(!strstr(text, "# EOF"));
+    OK(lw_pool_metrics(pool, LW_METRICS_OPENMETRICS, text, sizeof text, &len));
+    CHECK(len > 6 && !strcmp(text + len - 6, "# EOF\n"));
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_pool_metrics(pool, 0, text, sizeof text, NULL));
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_pool_metrics(pool, 3, text, sizeof text, NULL));
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_pool_metrics(pool, LW_METRICS_PROMETHEUS, text, 10, &len));
+    CHECK(len > 10);
+    finish_at(&pick, LW_OUTCOME_CANCELLED, 0);
+    OK(lw_pool_free(pool));
+}
+
+static void a_pool_has_a_name_and_a_version(void)
+{
+    lw_pool pool = pool_of("{}");
+    uint64_t version = 0;
+    OK(lw_pool_name(pool, text, sizeof text, NULL));
+    CHECK(!strcmp(text, "default"));
+    OK(lw_pool_config_version(pool, &version));
+    CHECK(version == 1);
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_config_version(pool, NULL));
+    OK(lw_pool_free(pool));
+}
+
+static void configurations_are_replaced_and_read_back(void)
+{
+    lw_pool pool = pool_of("strategy: p2c\nnodes: [a, b]");
+    lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
+    lw_pick pick = pick_at(pool, 0);
+    uint64_t version = 0;
+    const char next[] = "strategy: maglev\nbreaker: true\nnodes: [{id: a, weight: 3}, c]";
+    report_at(pool, "a", LW_OUTCOME_FAILURE, 0);
+    OK(lw_pool_reload(pool, next, strlen(next)));
+    OK(lw_pool_config_version(pool, &version));
+    CHECK(version == 2 && status_of(pool, "a").weight == 3 && status_of(pool, "a").consecutive_failures == 1);
+    OK(lw_pick_finish(&pick, &success));
+    OK(lw_pool_config(pool, text, sizeof text, NULL));
+    HAS(text, "\"name\": \"maglev\"");
+    HAS(text, "\"consecutive_failures\": 5");
+    HAS(text, "\"drain_timeout_ms\": 5000");
+    HAS(text, "\"id\": \"c\"");
+    HAS(text, "\"version\": 2");
+    const struct { const char *config, *says; } wrong[] = {
+        {"nodes: [a, a]", "nodes"}, {"strategy: best", "best"}, {"seed: 5", "seed"},
+        {"limits: {max_nodes: 5}", "limits.max_nodes"}, {"breaker: {open_ms: 0}", "open_ms"}, {"[", "line 1"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        STATUS(LW_ERR_CONFIG, lw_pool_reload(pool, wrong[i].config, strlen(wrong[i].config)));
+        SAYS(wrong[i].says);
+    }
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_reload(pool, NULL, 2));
+    OK(lw_pool_config_version(pool, &version));
+    CHECK(version == 2);
+    /* What it tells of itself, it takes. */
+    lw_pool other = pool_of("{}");
+    char *comma = strstr(text, ",\n  \"version\": 2");
+    CHECK(comma != NULL);
+    if (comma)
+        strcpy(comma, "\n}");
+    OK(lw_pool_reload(other, text, strlen(text)));
+    CHECK(status_of(other, "a").weight == 3);
+    OK(lw_pool_free(other));
+    OK(lw_pool_free(pool));
+}
+
+static void nodes_are_found_by_their_labels(void)
+{
+    lw_pool pool = pool_of("nodes:\n  - {id: a, labels: {region: eu, version: v1}}\n"
+                           "  - {id: b, labels: {region: us, version: v1}}\n  - {id: c, labels: {region: eu, version: v1}}");
+    lw_label labels[3] = {{str("region"), str("eu")}, {str("version"), str("v1")}, {str("zone"), str("1")}};
+    lw_node_status nodes[3] = {LW_NODE_STATUS_INIT};
+    size_t len = 9;
+    OK(lw_pool_find(pool, labels, 2, nodes, 3, &len));
+    CHECK(len == 2);
+    OK(lw_node_id(pool, nodes[1].node, nodes[1].generation, text, sizeof text, NULL));
+    CHECK(!strcmp(text, "c"));
+    OK(lw_pool_find(pool, labels + 1, 1, nodes, 3, &len));
+    CHECK(len == 3);
+    OK(lw_pool_find(pool, labels, 3, nodes, 3, &len));
+    CHECK(len == 0);
+    OK(lw_pool_find(pool, NULL, 0, NULL, 0, &len));
+    CHECK(len == 3);
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_pool_find(pool, labels, 2, nodes, 1, &len));
+    CHECK(len == 2);
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_find(pool, NULL, 1, nodes, 3, &len));
+    labels[0].value = str("\xff");
+    STATUS(LW_ERR_INVALID_UTF8, lw_pool_find(pool, labels, 1, nodes, 3, &len));
+    OK(lw_pool_free(pool));
+}
+
+static void checks_that_are_due_are_made_by_one(void)
+{
+    lw_pool pool = pool_of("checks: {interval_ms: 1000, jitter: 0, grace_ms: 0, timeout_ms: 500, failure_threshold: 2,"
+                           " success_threshold: 1}\nnodes: [a, b]");
+    uint64_t t = lw_now_ns(), next = 0;
+    lw_check checks[2] = {LW_CHECK_INIT, LW_CHECK_INIT};
+    size_t len = 9;
+    uint32_t changed = 9;
+    /* Too little room, and nobody makes a check: they stay due. */
+    OK(lw_pool_checks_due(pool, t, NULL, 0, &len));
+    CHECK(len == 2);
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_pool_checks_due(pool, t, checks, 1, &len));
+    CHECK(len == 2);
+    OK(lw_pool_checks_due(pool, t, checks, 2, &len));
+    CHECK(len == 2 && checks[0].struct_size == sizeof checks[0] && checks[0].deadline_ns == t + 500 * MS);
+    OK(lw_node_id(pool, checks[1].node, checks[1].generation, text, sizeof text, NULL));
+    CHECK(!strcmp(text, "b"));
+    OK(lw_pool_checks_due(pool, t, checks, 2, &len));
+    CHECK(len == 0);
+    OK(lw_pool_checks_due(pool, t, NULL, 0, &len));
+    CHECK(len == 0);
+    for (uint64_t i = 0; i < 2; i++) {
+        OK(lw_pool_report_check(pool, str("a"), 1, 5 * MS, t + i * SECOND, &changed));
+        CHECK(changed == 0);
+        OK(lw_pool_report_check(pool, str("b"), 0, 0, t + i * SECOND, &changed));
+        CHECK(changed == (i == 1));
+    }
+    CHECK(status_of(pool, "b").health == LW_HEALTH_UNHEALTHY && status_of(pool, "a").health == LW_HEALTH_HEALTHY);
+    OK(lw_pool_next_check(pool, &next));
+    CHECK(next == t + 2 * SECOND);
+    OK(lw_pool_checks_due(pool, t + 2 * SECOND, checks, 2, &len));
+    CHECK(len == 2);
+    OK(lw_pool_report_check(pool, str("b"), 1, 0, t + 2 * SECOND, &changed));
+    CHECK(changed == 1 && status_of(pool, "b").health == LW_HEALTH_HEALTHY);
+    STATUS(LW_ERR_UNKNOWN_NODE, lw_pool_report_check(pool, str("z"), 1, 0, t, NULL));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_checks_due(pool, t, NULL, 1, &len));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_checks_due(pool, t, checks, 2, NULL));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_next_check(pool, NULL));
+    checks[0].struct_size = 8;
+    STATUS(LW_ERR_STRUCT_SIZE, lw_pool_checks_due(pool, t, checks, 2, &len));
+    OK(lw_pool_free(pool));
+
+    pool = pool_of("nodes: [a]");
+    checks[0].struct_size = sizeof checks[0];
+    OK(lw_pool_checks_due(pool, t, checks, 2, &len));
+    CHECK(len == 0);
+    OK(lw_pool_next_check(pool, &next));
+    CHECK(next == UINT64_MAX);
+    OK(lw_pool_free(pool));
+}
+
+static lw_retry retry_after(lw_pool pool, uint32_t kind, uint32_t failure, uint32_t attempt, uint32_t flags)
+{
+    lw_retry retry = LW_RETRY_INIT;
+    lw_outcome outcome = outcome_of(kind);
+    outcome.failure = failure;
+    OK(lw_pool_retry(pool, &outcome, attempt, flags, &retry));
+    return retry;
+}
+
+static void what_is_safe_is_tried_again(void)
+{
+    lw_pool pool = pool_of("retry: {max_attempts: 3, base_delay_ms: 25, max_delay_ms: 250}\nnodes: [a, b, c]");
+    lw_retry retry = retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_CONNECT, 1, LW_RETRY_SENT);
+    CHECK(retry.give_up == 0 && retry.after_ns <= 25 * MS && retry.struct_size == sizeof retry);
+    CHECK(retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_CONNECT, 2, 0).after_ns <= 50 * MS);
+    CHECK(retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_CONNECT, 3, 0).give_up == LW_GIVE_UP_ATTEMPTS);
+    CHECK(retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_RESET, 1, LW_RETRY_SENT).give_up == LW_GIVE_UP_UNSAFE);
+    CHECK(retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_RESET, 1, 0).give_up == 0);
+    CHECK(retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_SERVER_ERROR, 1, 0).give_up == LW_GIVE_UP_UNSAFE);
+    CHECK(retry_after(pool, LW_OUTCOME_FAILURE, LW_FAILURE_SERVER_ERROR, 1, LW_RETRY_IDEMPOTENT).give_up == 0);
+    CHECK(retry_after(pool, LW_OUTCOME_SUCCESS, 0, 1, 0).give_up == LW_GIVE_UP_NOT_FAILED);
+    CHECK(retry_after(pool, LW_OUTCOME_CANCELLED, 0, 1, 0).give_up == LW_GIVE_UP_NOT_FAILED);
+    lw_outcome failure = outcome_of(LW_OUTCOME_FAILURE);
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_pool_retry(pool, &failure, 0, 0, &retry));
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_pool_retry(pool, &failure, 1, 4, &retry));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_retry(pool, &failure, 1, 0, NULL));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_retry(pool, NULL, 1, 0, &retry));
+    OK(lw_pool_free(pool));
+}
+
+static void retries_have_a_budget(void)
+{
+    lw_pool pool = pool_of("retry: {budget_share: 0, budget_min_per_s: 1, budget_window_ms: 10000}\nnodes: [a, b]");
+    lw_outcome failure = outcome_of(LW_OUTCOME_FAILURE);
+    lw_retry retry = LW_RETRY_INIT;
+    int granted = 0;
+    failure.failure = LW_FAILURE_CONNECT;
+    failure.now_ns = lw_now_ns();
+    for (int i = 0; i < 100; i++) {
+        OK(lw_pool_retry(pool, &failure, 1, 0, &retry));
+        granted += retry.give_up == 0;
+        CHECK(retry.give_up == 0 || retry.give_up == LW_GIVE_UP_BUDGET);
+    }
+    CHECK(granted > 0 && granted <= 10);
+    OK(lw_pool_free(pool));
+}
+
+static void attempts_are_planned(void)
+{
+    lw_pool pool = pool_of("retry: {max_attempts: 3}\nnodes: [a, b, c, d]");
+    lw_attempt attempts[16] = {LW_ATTEMPT_INIT};
+    lw_request request = LW_REQUEST_INIT;
+    lw_str a = str("a");
+    size_t len = 9;
+    uint64_t hedge = 9;
+    request.exclude = &a;
+    request.exclude_len = 1;
+    OK(lw_pool_plan(pool, &request, attempts, 16, &len, &hedge));
+    CHECK(len == 3 && hedge == 0 && attempts[0].delay_ns == 0);
+    for (size_t i = 0; i < len; i++) {
+        char id[256];
+        OK(lw_node_id(pool, attempts[i].node, attempts[i].generation, id, sizeof id, NULL));
+        CHECK(strcmp(id, "a") != 0 && attempts[i].struct_size == sizeof attempts[i]);
+        for (size_t j = 0; j < i; j++)
+            CHECK(attempts[j].node != attempts[i].node);
+    }
+    CHECK(status_of(pool, "b").in_flight == 0);
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_pool_plan(pool, NULL, attempts, 2, &len, NULL));
+    CHECK(len == 3);
+    OK(lw_pool_plan(pool, NULL, NULL, 0, &len, NULL));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_plan(pool, NULL, attempts, 16, NULL, NULL));
+    OK(lw_pool_set_nodes(pool, NULL, 0));
+    STATUS(LW_NO_NODE_EMPTY, lw_pool_plan(pool, NULL, attempts, 16, &len, NULL));
+    OK(lw_pool_free(pool));
+
+    /* With latencies known, it tells when a second attempt is worth it. */
+    pool = pool_of("stats: {latency: pool}\nnodes: [a, b]");
+    for (int i = 0; i < 100; i++) {
+        lw_pick pick = pick_at(pool, lw_now_ns());
+        finish_at(&pick, LW_OUTCOME_SUCCESS, lw_now_ns());
+    }
+    OK(lw_pool_plan(pool, NULL, attempts, 16, &len, &hedge));
+    CHECK(len == 2 && hedge > MS / 2 && hedge < 2 * MS);
+    OK(lw_pool_free(pool));
+}
+
+int main(void)
+{
+    RUN(figures_are_told_as_json);
+    RUN(metrics_are_told_in_both_formats);
+    RUN(a_pool_has_a_name_and_a_version);
+    RUN(configurations_are_replaced_and_read_back);
+    RUN(nodes_are_found_by_their_labels);
+    RUN(checks_that_are_due_are_made_by_one);
+    RUN(what_is_safe_is_tried_again);
+    RUN(retries_have_a_budget);
+    RUN(attempts_are_planned);
+    return tests_failed != 0;
+}
