@@ -1,6 +1,7 @@
 # make wheel         dist/loadwise-*.whl: the Python package, for CPython 3.10 and later
 # make sdist         dist/loadwise-*.tar.gz: the same as source
 # make test-python   the tests, on the wheel that was built
+# make test-metrics  metrics texts against the parsers of prometheus_client
 # make stub-check    the type hints against the module
 # make bench-python  a call from Python beside an empty one, random.choice and uhashring, as JSON; its interpreter,
 #                    for `make bench PYTHON=build/python-bench/bin/python`, is made by bench-python-env
@@ -10,12 +11,12 @@ PYTHON_VENV = build/python
 PYTHON_IN_VENV = $(PYTHON_VENV)/bin/python
 PYTHON_READY = $(PYTHON_VENV)/ready
 
-.PHONY: wheel sdist test-python stub-check bench-python bench-python-env
+.PHONY: wheel sdist test-python test-metrics stub-check bench-python bench-python-env
 
 $(PYTHON_READY): bindings-python/python.mk
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "FAIL python: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(PYTHON_VENV)
-	$(PYTHON_IN_VENV) -m pip install -q "maturin>=1.13,<2" pytest mypy httpx uvicorn
+	$(PYTHON_IN_VENV) -m pip install -q "maturin>=1.13,<2" pytest mypy httpx uvicorn prometheus_client
 	touch $@
 
 wheel: $(PYTHON_READY)
@@ -32,6 +33,10 @@ test-python: wheel
 	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl
 	$(PYTHON_IN_VENV) -m pytest -q -c bindings-python/pyproject.toml bindings-python/tests
 	PYTHON=$(PYTHON) sh bindings-python/tests/wheel.sh
+
+test-metrics: $(PYTHON_READY)
+	$(PYTHON_IN_VENV) -m pip install -q prometheus_client
+	$(PYTHON_IN_VENV) tests/metrics/check.py
 
 stub-check: wheel
 	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl

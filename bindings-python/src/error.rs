@@ -6,9 +6,6 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-/// The number of a pool that was closed, which the core cannot be asked about.
-const CLOSED: u32 = 203;
-
 static CONFIG_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static STATE_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static TICKET_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -55,7 +52,7 @@ pub fn callback(py: Python<'_>, message: String) -> PyErr {
 
 #[cold]
 pub fn closed(py: Python<'_>) -> PyErr {
-    make(py, &STATE_ERROR, "StateError", ("the pool is closed", CLOSED))
+    raised(py, StateError::Closed)
 }
 
 /// A node that has left its pool.

@@ -8,12 +8,18 @@ use crate::error;
 /// The bytes of a key: those of bytes, or the UTF-8 of a str.
 #[inline]
 pub fn bytes<'a>(key: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    named_bytes("key", key)
+}
+
+/// The same of something else; `what` it is, for the message.
+#[inline]
+pub fn named_bytes<'a>(what: &str, key: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(text) = key.cast::<PyString>() {
-        return text.to_str().map(str::as_bytes).map_err(|e| error::not_utf8(key.py(), "key", e));
+        return text.to_str().map(str::as_bytes).map_err(|e| error::not_utf8(key.py(), what, e));
     }
     match key.cast::<PyBytes>() {
         Ok(bytes) => Ok(bytes.as_bytes()),
-        Err(_) => Err(error::wrong_type("key", "str or bytes (numbers: as str(n), the same everywhere)", key)),
+        Err(_) => Err(error::wrong_type(what, "str or bytes (numbers: as str(n), the same everywhere)", key)),
     }
 }
 

@@ -1,24 +1,34 @@
 //! The Python module `loadwise._loadwise`: the engine as Python objects. Whatever is decided, the core decides.
 
+mod amounts;
+mod background;
 mod candidate;
+mod engine;
 mod error;
+mod event;
 mod health;
 mod key;
-mod own_strategy;
+mod metrics;
 mod pick;
 mod pool;
 mod report;
 mod request;
 mod select;
 mod status;
+mod store;
 mod value;
+mod wait;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _loadwise {
     #[pymodule_export]
     use crate::candidate::Candidate;
     #[pymodule_export]
+    use crate::engine::Engine;
+    #[pymodule_export]
     use crate::health::HealthTracker;
+    #[pymodule_export]
+    use crate::metrics::metrics;
     #[pymodule_export]
     use crate::pick::Pick;
     #[pymodule_export]

@@ -1,6 +1,8 @@
 //! A decision that is held until it is finished.
 
-use loadwise::{Lease, NodeRef, Report};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use loadwise::{Ending, FailureKind, Lease, NodeRef, Report};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -18,12 +20,19 @@ pub struct Pick {
     pool: Py<Pool>,
     lease: Lease,
     callback_error: Option<Py<PyAny>>,
+    ended: AtomicU8,
 }
+
+/// How this object ended its pick, as a byte: 0 while it has not, then these, then failures by kind.
+const SUCCESS: u8 = 1;
+const CANCELLED: u8 = 2;
+const RATE_LIMITED: u8 = 3;
+const FAILURE: u8 = 4;
 
 impl Pick {
     #[inline]
     pub fn new(pool: &Bound<'_, Pool>, lease: Lease, callback_error: Option<Py<PyAny>>) -> Self {
-        Self { pool: pool.clone().unbind(), lease, callback_error }
+        Self { pool: pool.clone().unbind(), lease, callback_error, ended: AtomicU8::new(0) }
     }
 
     pub fn node_ref(&self) -> NodeRef {
@@ -31,8 +40,24 @@ impl Pick {
     }
 
     #[inline]
-    fn finish(&self, report: Report) -> bool {
-        self.pool.get().finish(self.lease.ticket, report).is_ok()
+    fn finish(&self, report: Report<'_>) -> bool {
+        let ended = match report.ending {
+            Ending::Success => SUCCESS,
+            Ending::Cancelled => CANCELLED,
+            Ending::RateLimited { .. } => RATE_LIMITED,
+            Ending::Failure(kind) => FAILURE + kind as u8,
+        };
+        let was_first = self.pool.get().finish(self.lease.ticket, report).is_ok();
+        if was_first {
+            // Only the first comes here, so nothing is overwritten.
+            self.ended.store(ended, Ordering::Relaxed);
+        }
+        was_first
+    }
+
+    fn failure_kind(&self) -> Option<FailureKind> {
+        let kind = self.ended.load(Ordering::Relaxed).checked_sub(FAILURE)?;
+        FailureKind::ALL.into_iter().find(|known| *known as u8 == kind)
     }
 }
 
@@ -92,40 +117,70 @@ impl Pick {
         self.callback_error.as_ref().map(|error| error.clone_ref(py))
     }
 
-    /// Ends the pick well. `latency` in seconds; without it, strategies that need it measure from pick to finish.
+    /// How the pick was finished by this object: success, failure, rate_limited or cancelled; None before.
+    #[getter]
+    fn outcome(&self) -> Option<&'static str> {
+        match self.ended.load(Ordering::Relaxed) {
+            0 => None,
+            SUCCESS => Some("success"),
+            CANCELLED => Some("cancelled"),
+            RATE_LIMITED => Some("rate_limited"),
+            _ => Some("failure"),
+        }
+    }
+
+    /// The kind of the failure by which the pick was finished, or None.
+    #[getter]
+    fn kind(&self) -> Option<&'static str> {
+        self.failure_kind().map(FailureKind::as_str)
+    }
+
+    /// Ends the pick well. `latency` in seconds; without it, strategies that need it measure from pick to finish. `usage`:
+    /// what was used of quotas, by dimension, in place of what the request was expected to cost.
     /// True the first time, False if the pick has been finished, has timed out or is another process's.
-    #[pyo3(signature = (latency=None, *, now_ns=None))]
-    fn success(&self, py: Python<'_>, latency: Option<f64>, now_ns: Option<u64>) -> PyResult<bool> {
-        Ok(self.finish(finished(py, Report::success(), latency, now_ns)?))
+    #[pyo3(signature = (latency=None, *, usage=None, now_ns=None))]
+    fn success(
+        &self,
+        py: Python<'_>,
+        latency: Option<f64>,
+        usage: Option<&Bound<'_, PyAny>>,
+        now_ns: Option<u64>,
+    ) -> PyResult<bool> {
+        finished(py, Ending::Success, latency, usage, now_ns, |report| self.finish(report))
     }
 
     /// Ends the pick by an error of the node: connect, timeout, reset, server_error or other. Returns as `success`.
-    #[pyo3(signature = (kind=None, latency=None, *, now_ns=None))]
+    #[pyo3(signature = (kind=None, latency=None, *, usage=None, now_ns=None))]
     fn failure(
         &self,
         py: Python<'_>,
         kind: Option<&Bound<'_, PyAny>>,
         latency: Option<f64>,
+        usage: Option<&Bound<'_, PyAny>>,
         now_ns: Option<u64>,
     ) -> PyResult<bool> {
-        Ok(self.finish(finished(py, report::failure(py, kind)?, latency, now_ns)?))
+        finished(py, report::failure(py, kind)?, latency, usage, now_ns, |report| self.finish(report))
     }
 
-    /// Ends the pick by the node's wish for less traffic, `retry_after` in seconds. Returns as `success`.
-    #[pyo3(signature = (retry_after=None, latency=None, *, now_ns=None))]
+    /// Ends the pick by the node's wish for less traffic, `retry_after` in seconds: it gets none until then, 300 s at
+    /// most. Returns as `success`.
+    #[pyo3(signature = (retry_after=None, latency=None, *, usage=None, now_ns=None))]
     fn rate_limited(
         &self,
         py: Python<'_>,
         retry_after: Option<f64>,
         latency: Option<f64>,
+        usage: Option<&Bound<'_, PyAny>>,
         now_ns: Option<u64>,
     ) -> PyResult<bool> {
-        Ok(self.finish(finished(py, report::rate_limited(py, retry_after)?, latency, now_ns)?))
+        finished(py, report::rate_limited(py, retry_after)?, latency, usage, now_ns, |report| self.finish(report))
     }
 
-    /// Ends the pick without a word about the node: the client left, or it was not used. Returns as `success`.
-    fn cancel(&self) -> bool {
-        self.finish(Report::cancelled())
+    /// Ends the pick without a word about the node: the client left, or it was not used. What it reserved of quotas goes
+    /// back, unless `usage` says what was used after all. Returns as `success`.
+    #[pyo3(signature = (*, usage=None, now_ns=None))]
+    fn cancel(&self, py: Python<'_>, usage: Option<&Bound<'_, PyAny>>, now_ns: Option<u64>) -> PyResult<bool> {
+        finished(py, Ending::Cancelled, None, usage, now_ns, |report| self.finish(report))
     }
 
     #[inline]
@@ -139,7 +194,7 @@ impl Pick {
         let report = if error.is_none() {
             Report::success()
         } else if error.is_instance_of::<PyException>() {
-            Report::failure(loadwise::FailureKind::Other)
+            Report::failure(FailureKind::Other)
         } else {
             Report::cancelled()
         };

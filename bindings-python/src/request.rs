@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 
 use loadwise::{HealthStatus, Lease, NoNode, NodeRef, Report, Request};
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyMapping, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyMapping, PyString};
 
+use crate::amounts::Amounts;
 use crate::candidate::Candidate;
-use crate::own_strategy::framed;
 use crate::pick::Pick;
 use crate::pool::Pool;
+use crate::pool::own_strategy::framed;
 use crate::{error, key};
 
 /// The arguments as they came.
+#[derive(Default)]
 pub struct Asked<'a, 'py> {
     pub key: Option<&'a Bound<'py, PyAny>>,
     pub exclude: Option<&'a Bound<'py, PyAny>>,
@@ -21,10 +23,51 @@ pub struct Asked<'a, 'py> {
     pub health: Option<&'a Bound<'py, PyAny>>,
     pub predicate: Option<&'a Bound<'py, PyAny>>,
     pub now_ns: Option<u64>,
+    pub zone: Option<&'a Bound<'py, PyAny>>,
+    pub session: Option<&'a Bound<'py, PyAny>>,
+    pub cost: Option<&'a Bound<'py, PyAny>>,
+}
+
+/// The same from keywords, for calls in which nothing is gained by naming them all.
+pub struct Keywords<'py>(Vec<(String, Bound<'py, PyAny>)>);
+
+impl<'py> Keywords<'py> {
+    pub fn read(call: &str, given: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+        const KNOWN: [&str; 8] = ["exclude", "require", "health", "predicate", "now_ns", "zone", "session", "cost"];
+        let mut kept = Vec::new();
+        for (name, value) in given.into_iter().flat_map(|given| given.iter()) {
+            let name: String = name.extract()?;
+            if !KNOWN.contains(&name.as_str()) {
+                return Err(PyTypeError::new_err(format!("Pool.{call}() got an unexpected keyword argument '{name}'")));
+            }
+            if !value.is_none() {
+                kept.push((name, value));
+            }
+        }
+        Ok(Self(kept))
+    }
+
+    pub fn asked<'a>(&'a self, key: Option<&'a Bound<'py, PyAny>>) -> PyResult<Asked<'a, 'py>> {
+        let get = |wanted: &str| self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        Ok(Asked {
+            key,
+            exclude: get("exclude"),
+            require: get("require"),
+            health: get("health"),
+            predicate: get("predicate"),
+            now_ns: get("now_ns").map(|now_ns| now_ns.extract()).transpose()?,
+            zone: get("zone"),
+            session: get("session"),
+            cost: get("cost"),
+        })
+    }
 }
 
 /// A lease, and the exception of a callback that failed on the way.
 pub type Acquired = (Lease, Option<PyErr>);
+
+/// What a predicate raised.
+pub type Raised = RefCell<Option<PyErr>>;
 
 /// Picks, or raises NoNode.
 #[inline(always)]
@@ -41,16 +84,49 @@ pub fn acquire(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -> PyResult<Lease>
 /// The same where Python may be asked on the way, or more than a key is asked for.
 #[cold]
 pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -> PyResult<Acquired> {
+    with_request(pool, asked, |request, raised| {
+        let attempt = attempt(pool, asked, raised, || pool.get().core().acquire(request))?;
+        attempt.map_err(|(none, raised)| error::no_node(pool.py(), none, raised))
+    })
+}
+
+/// One attempt to pick, and what its callbacks raised. Only an interrupt is an error.
+pub fn attempt(
+    pool: &Bound<'_, Pool>,
+    asked: &Asked<'_, '_>,
+    raised: &Raised,
+    acquire: impl FnOnce() -> Result<Lease, NoNode>,
+) -> PyResult<Result<Acquired, (NoNode, Option<PyErr>)>> {
+    let (result, by_strategy) =
+        if pool.get().asks_python() { framed(pool, asked.key, acquire) } else { (acquire(), None) };
+    match (result, by_strategy.or(raised.take())) {
+        (result, Some(raised)) if must_end(pool.py(), &raised) => {
+            if let Ok(lease) = result {
+                // Nobody else knows the ticket; an expired one needs no release.
+                let _ = pool.get().core().release(lease.ticket, Report::cancelled());
+            }
+            Err(raised)
+        }
+        (Ok(lease), raised) => Ok(Ok((lease, raised))),
+        (Err(none), raised) => Ok(Err((none, raised))),
+    }
+}
+
+/// Makes the request of the arguments.
+pub fn with_request<R>(
+    pool: &Bound<'_, Pool>,
+    asked: &Asked<'_, '_>,
+    body: impl FnOnce(&Request<'_>, &Raised) -> PyResult<R>,
+) -> PyResult<R> {
     let py = pool.py();
     pool.get().check_open(py)?;
     let exclude = Exclude::read(asked.exclude)?;
     let ids = exclude.ids.iter().map(|id| key::text("exclude", id)).collect::<PyResult<Vec<_>>>()?;
-    let labels = read_labels(asked.require)?;
-    let labels = labels
-        .iter()
-        .map(|(name, text)| Ok((key::text("require", name)?, key::text("a value of require", text)?)))
-        .collect::<PyResult<Vec<_>>>()?;
-    let mut request = Request::new().exclude(&ids).exclude_nodes(&exclude.nodes).require(&labels);
+    let labels = asked.require.map(|require| Labels::read("require", require)).transpose()?;
+    let labels = labels.as_ref().map_or(Ok(Vec::new()), Labels::pairs)?;
+    let cost = asked.cost.map(|cost| Amounts::read("cost", cost)).transpose()?;
+    let cost = cost.as_ref().map_or(Ok(Vec::new()), Amounts::pairs)?;
+    let mut request = Request::new().exclude(&ids).exclude_nodes(&exclude.nodes).require(&labels).cost(&cost);
     request.now_ns = asked.now_ns;
     if let Some(key) = asked.key {
         request = request.key(key::bytes(key)?);
@@ -58,8 +134,14 @@ pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -
     if let Some(health) = asked.health {
         request = request.health_mask(read_mask(health)?);
     }
+    if let Some(zone) = asked.zone {
+        request = request.zone(key::text("zone", zone)?);
+    }
+    if let Some(session) = asked.session {
+        request = request.session(key::named_bytes("session", session)?);
+    }
 
-    let raised = RefCell::new(None);
+    let raised = Raised::default();
     let predicate = |candidate: &loadwise::Candidate<'_>| {
         let Some(predicate) = asked.predicate else { return true };
         if raised.borrow().as_ref().is_some_and(|e| must_end(py, e)) {
@@ -74,38 +156,12 @@ pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -
     if asked.predicate.is_some() {
         request = request.predicate(&predicate);
     }
-
-    let core = pool.get().core();
-    let (result, by_strategy) = if pool.get().asks_python() {
-        framed(pool, asked.key, || core.acquire(&request))
-    } else {
-        (core.acquire(&request), None)
-    };
-    conclude(py, core, result, by_strategy.or(raised.take()))
+    body(&request, &raised)
 }
 
 /// Whether what a callback raised ends the pick: an interrupt, a cancellation. Not for us to contain.
 pub fn must_end(py: Python<'_>, raised: &PyErr) -> bool {
     !raised.is_instance_of::<PyException>(py)
-}
-
-fn conclude(
-    py: Python<'_>,
-    core: &loadwise::Pool,
-    result: Result<Lease, NoNode>,
-    raised: Option<PyErr>,
-) -> PyResult<Acquired> {
-    match (result, raised) {
-        (result, Some(raised)) if must_end(py, &raised) => {
-            if let Ok(lease) = result {
-                // Nobody else knows the ticket; an expired one needs no release.
-                let _ = core.release(lease.ticket, Report::cancelled());
-            }
-            Err(raised)
-        }
-        (Ok(lease), raised) => Ok((lease, raised)),
-        (Err(none), raised) => Err(error::no_node(py, none, raised)),
-    }
 }
 
 impl Asked<'_, '_> {
@@ -117,6 +173,9 @@ impl Asked<'_, '_> {
             && self.health.is_none()
             && self.predicate.is_none()
             && self.now_ns.is_none()
+            && self.zone.is_none()
+            && self.session.is_none()
+            && self.cost.is_none()
             && !pool.asks_python()
     }
 }
@@ -148,12 +207,24 @@ impl<'py> Exclude<'py> {
     }
 }
 
-type Label<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+/// Labels by name, from a dict.
+pub struct Labels<'py> {
+    what: &'static str,
+    entries: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+}
 
-fn read_labels<'py>(require: Option<&Bound<'py, PyAny>>) -> PyResult<Vec<Label<'py>>> {
-    let Some(require) = require else { return Ok(Vec::new()) };
-    let map = require.cast::<PyMapping>().map_err(|_| error::wrong_type("require", "a dict of labels", require))?;
-    map.items()?.iter().map(|item| item.extract()).collect()
+impl<'py> Labels<'py> {
+    /// `what` they are, for the message.
+    pub fn read(what: &'static str, given: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let map = given.cast::<PyMapping>().map_err(|_| error::wrong_type(what, "a dict of labels", given))?;
+        let entries = map.items()?.iter().map(|item| item.extract()).collect::<PyResult<_>>()?;
+        Ok(Self { what, entries })
+    }
+
+    pub fn pairs(&self) -> PyResult<Vec<(&str, &str)>> {
+        let value = format!("a value of {}", self.what);
+        self.entries.iter().map(|(name, text)| Ok((key::text(self.what, name)?, key::text(&value, text)?))).collect()
+    }
 }
 
 /// A sum of flags, or the names of states.

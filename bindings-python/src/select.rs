@@ -1,6 +1,6 @@
 //! Strategies over a list of one's own, without a pool.
 
-use loadwise::config::{StrategyConfig, StrategyKind, Value};
+use loadwise::config::{StrategyConfig, StrategyKind, Value, parse_chain};
 use loadwise::strategy::{
     ConsistentHash, FallbackChain, LeastLoad, MostAvailable, PowerOfTwoChoices, Random, RoundRobin, WeightedRandom,
     WeightedRoundRobin,
@@ -51,7 +51,7 @@ impl Strategy {
 
 impl Strategy {
     fn read(py: Python<'_>, value: Value) -> PyResult<Self> {
-        let chain = value::read_key(py, "strategy", value)?.strategy;
+        let chain = parse_chain(&value).map_err(|e| error::raised(py, e))?;
         let strategies = chain.iter().map(|config| over_lists(py, config)).collect::<PyResult<_>>()?;
         Ok(Self(FallbackChain::new(strategies)))
     }

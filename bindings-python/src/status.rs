@@ -1,25 +1,47 @@
 //! What a pool tells, as the tuples of `loadwise._data`.
 
+use loadwise::{CheckDue, Reloaded};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyType};
 
 static NODE_STATUS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static MAINTAINED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static NODE_HEALTH: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static CHECK_DUE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static RELOADED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static RETRY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 pub fn node<'py>(py: Python<'py>, status: loadwise::NodeStatus) -> PyResult<Bound<'py, PyAny>> {
     let labels = PyDict::new(py);
     for (name, text) in status.labels {
         labels.set_item(name, text)?;
     }
-    let first =
-        (status.id, status.name, status.address, status.weight, labels, status.health.as_str(), status.draining);
-    let latency = status.latency_ns.map(|ns| ns / 1e9);
-    let then = (status.in_flight, latency, status.load, status.remaining_ratio);
-    let last = (status.consecutive_failures, status.user_data);
-    let fields = first.into_pyobject(py)?.add(then)?.add(last)?;
-    NODE_STATUS.import(py, "loadwise._data", "NodeStatus")?.call1(fields.cast::<PyTuple>()?)
+    let fields = PyDict::new(py);
+    fields.set_item("id", status.id)?;
+    fields.set_item("name", status.name)?;
+    fields.set_item("address", status.address)?;
+    fields.set_item("weight", status.weight)?;
+    fields.set_item("labels", labels)?;
+    fields.set_item("tier", status.tier)?;
+    fields.set_item("zone", status.zone)?;
+    fields.set_item("max_in_flight", status.max_in_flight)?;
+    fields.set_item("health", status.health.as_str())?;
+    fields.set_item("breaker", status.breaker.as_str())?;
+    fields.set_item("ejected", status.ejected)?;
+    fields.set_item("hold_until_ns", status.hold_until_ns)?;
+    fields.set_item("draining", status.draining)?;
+    fields.set_item("drained", status.drained)?;
+    fields.set_item("warming", status.warming)?;
+    fields.set_item("available", status.available)?;
+    fields.set_item("in_flight", status.in_flight)?;
+    fields.set_item("latency", status.latency_ns.map(|ns| ns / 1e9))?;
+    fields.set_item("success_rate", status.success_rate)?;
+    fields.set_item("load", status.load)?;
+    fields.set_item("remaining_ratio", status.remaining_ratio)?;
+    fields.set_item("consecutive_failures", status.consecutive_failures)?;
+    fields.set_item("user_data", status.user_data)?;
+    NODE_STATUS.import(py, "loadwise._data", "NodeStatus")?.call((), Some(&fields))
 }
 
 pub fn maintained<'py>(py: Python<'py>, done: loadwise::Maintained) -> PyResult<Bound<'py, PyAny>> {
@@ -30,4 +52,19 @@ pub fn maintained<'py>(py: Python<'py>, done: loadwise::Maintained) -> PyResult<
 pub fn health<'py>(py: Python<'py>, health: loadwise::NodeHealth) -> PyResult<Bound<'py, PyAny>> {
     let fields = (health.status.as_str(), health.consecutive_failures, health.consecutive_successes);
     NODE_HEALTH.import(py, "loadwise._data", "NodeHealth")?.call1(fields)
+}
+
+pub fn check_due<'py>(py: Python<'py>, check: CheckDue) -> PyResult<Bound<'py, PyAny>> {
+    let fields = (check.id, check.name, check.address, check.deadline_ns);
+    CHECK_DUE.import(py, "loadwise._data", "CheckDue")?.call1(fields)
+}
+
+/// `after` in seconds, or why not to try again.
+pub fn retry<'py>(py: Python<'py>, after: Option<f64>, give_up: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+    RETRY.import(py, "loadwise._data", "Retry")?.call1((after, give_up))
+}
+
+pub fn reloaded(py: Python<'_>, reloaded: Reloaded) -> PyResult<Bound<'_, PyAny>> {
+    let fields = (reloaded.added, reloaded.removed, reloaded.changed, reloaded.version);
+    RELOADED.import(py, "loadwise._data", "Reloaded")?.call1(fields)
 }

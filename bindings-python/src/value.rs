@@ -1,30 +1,15 @@
-//! Native data as configuration: dicts, lists and what stands in them.
+//! The core's data as native data and back: dicts, lists and what stands in them.
 
-use loadwise::config::{DEPTH_MAX, PoolConfig, Value};
+use loadwise::config::{DEPTH_MAX, Kind, Value};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PySequence, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString};
 
 use crate::error;
 
 /// A value, where `key` is where it stands, for the message.
 pub fn read(value: &Bound<'_, PyAny>, key: &str) -> PyResult<Value> {
     read_at(value, key, 0)
-}
-
-/// The pool's configuration of one key, read as if there were no bounds: the pool checks against its own.
-pub fn read_key(py: Python<'_>, name: &str, value: Value) -> PyResult<PoolConfig> {
-    use loadwise::Limits;
-    let limits = Value::map(
-        [
-            ("max_nodes", if name == "nodes" { Limits::NODES_MAX } else { 1 }),
-            ("max_labels", Limits::LABELS_MAX),
-            ("max_label_bytes", Limits::LABEL_BYTES_MAX),
-            ("max_table_size", Limits::TABLE_SIZE_MAX),
-        ]
-        .map(|(key, limit)| (key, Value::from(limit))),
-    );
-    PoolConfig::from_value(&Value::map([("limits", limits), (name, value)])).map_err(|e| error::raised(py, e))
 }
 
 fn read_at(value: &Bound<'_, PyAny>, key: &str, depth: usize) -> PyResult<Value> {
@@ -105,4 +90,25 @@ pub fn read_nodes(nodes: &Bound<'_, PyAny>) -> PyResult<Value> {
         Ok(_) => read_list(nodes, "nodes", 0),
         Err(_) => Err(error::wrong_type("nodes", "a list of addresses or dicts", nodes)),
     }
+}
+
+/// What the core tells as data.
+pub fn give<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match &value.kind {
+        Kind::Null => py.None().into_bound(py),
+        Kind::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any(),
+        Kind::Int(int) => int.into_pyobject(py)?.into_any(),
+        Kind::Float(float) => PyFloat::new(py, *float).into_any(),
+        Kind::Text(text) => PyString::new(py, text).into_any(),
+        Kind::List(items) => {
+            let list = PyList::empty(py);
+            items.iter().try_for_each(|item| list.append(give(py, item)?))?;
+            list.into_any()
+        }
+        Kind::Map(entries) => {
+            let dict = PyDict::new(py);
+            entries.iter().try_for_each(|(key, value)| dict.set_item(&key.name, give(py, value)?))?;
+            dict.into_any()
+        }
+    })
 }

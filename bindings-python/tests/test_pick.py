@@ -93,9 +93,12 @@ def test_a_forgotten_pick_counts_as_cancelled() -> None:
 def test_a_rate_limit_says_nothing_about_health() -> None:
     pool = Pool(["a"], health={"failure_threshold": 1})
     for _ in range(3):
-        assert pool.pick().rate_limited(retry_after=30)
         assert pool.pick().rate_limited()
+    assert pool.pick().rate_limited(retry_after=30)
     assert health_of(pool, "a") == "healthy"
+    with pytest.raises(NoNode) as none:
+        pool.pick()
+    assert none.value.reason == "rate_limited"
 
 
 def test_latency_is_in_seconds() -> None:

@@ -16,7 +16,7 @@ SCENARIOS = [(file.stem, scenario) for file in FILES for scenario in json.loads(
 
 
 def test_there_are_vectors() -> None:
-    assert len(FILES) >= 9 and len(SCENARIOS) >= len(FILES)
+    assert len(FILES) >= 22 and len(SCENARIOS) >= len(FILES)
 
 
 @pytest.mark.parametrize("scenario", [pytest.param(s, id=f"{file}: {s['name']}") for file, s in SCENARIOS])
@@ -48,7 +48,8 @@ def answer_of(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> Any:
             outcome = dict(call["outcome"])
             return pool.report(call["node"], outcome.pop("kind"), **times(outcome))
         case "report_load":
-            return pool.report_load(call["node"], call.get("load"), call.get("remaining_ratio"))
+            names = ("load", "remaining_ratio", "requests_per_s", "utilization", "errors_per_s", "now_ns")
+            return pool.report_load(call["node"], **{name: call[name] for name in names if name in call})
         case "set_nodes" | "register_batch" as op:
             return getattr(pool, op)(call["nodes"])
         case "register":
@@ -58,21 +59,45 @@ def answer_of(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> Any:
         case "set_weight":
             return pool.set_weight(call["node"], call["weight"])
         case "drain":
-            return pool.drain(call["node"], call["on"])
+            return pool.drain(call["node"], call["on"], now_ns=call.get("now_ns"))
         case "set_strategy":
             return pool.set_strategy(call["strategy"])
+        case "affinity":
+            return {"node": pool.affinity(call["session"], now_ns=call.get("now_ns"))}
+        case "set_affinity":
+            return pool.set_affinity(call["session"], call["node"], now_ns=call.get("now_ns"))
+        case "clear_affinity":
+            return pool.clear_affinity(call["session"])
+        case "rebalance":
+            return pool.rebalance(now_ns=call.get("now_ns"))
+        case "failover":
+            return pool.failover(call["node"])
+        case "reset_failover":
+            return pool.reset_failover()
+        case "stats":
+            return figures(dict(pool.stats(call["now_ns"])), call)
         case "maintain":
             done = pool.maintain(call["now_ns"])
             return {"rebuilt": done.rebuilt, "leases_expired": done.leases_expired}
         case "nodes":
             fields = ("id", "weight", "health", "draining", "in_flight")
-            return [{field: getattr(node, field) for field in fields} for node in pool.nodes()]
+            return [{field: getattr(node, field) for field in fields} for node in pool.nodes(call.get("now_ns"))]
         case op:
             raise AssertionError(f"no such call: {op}")
 
 
-def pick(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, str]:
-    asked: dict[str, Any] = {name: call[name] for name in ("key", "exclude", "require", "now_ns") if name in call}
+def figures(stats: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
+    told = {name: stats[name] for name in call.get("figures", ())}
+    if names := call.get("node_figures"):
+        told["nodes"] = [{name: node[name] for name in ("id", *names)} for node in stats["nodes"]]
+    return told
+
+
+ASKED = ("key", "exclude", "require", "zone", "session", "cost", "now_ns")
+
+
+def pick(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, Any]:
+    asked: dict[str, Any] = {name: call[name] for name in ASKED if name in call}
     if "key_hex" in call:
         asked["key"] = bytes.fromhex(call["key_hex"])
     if "health_mask" in call:
@@ -80,7 +105,7 @@ def pick(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, s
     try:
         chosen = pool.pick(**asked)
     except NoNode as none:
-        return {"no_node": none.reason}
+        return {"no_node": none.reason, **({"retry_at_ns": none.retry_at_ns} if call.get("times") else {})}
     if "as" in call:
         held[call["as"]] = chosen
     return {"node": chosen.node}
@@ -90,27 +115,26 @@ def finish(pick: Pick, outcome: dict[str, Any]) -> bool:
     said = times(outcome)
     match outcome["kind"]:
         case "success":
-            return pick.success(said.get("latency"), now_ns=said.get("now_ns"))
+            return pick.success(**said)
         case "failure":
-            return pick.failure(said.get("kind"), said.get("latency"), now_ns=said.get("now_ns"))
+            return pick.failure(**said)
         case "rate_limited":
-            return pick.rate_limited(said.get("retry_after"), said.get("latency"), now_ns=said.get("now_ns"))
+            return pick.rate_limited(**said)
         case "cancelled":
-            return pick.cancel()
+            said.pop("latency", None)
+            return pick.cancel(**said)
         case kind:
             raise AssertionError(f"no such outcome: {kind}")
 
 
 def times(outcome: dict[str, Any]) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    said: dict[str, Any] = {name: outcome[name] for name in ("usage", "now_ns") if name in outcome}
     if "failure" in outcome:
         said["kind"] = outcome["failure"]
     if "latency_ns" in outcome:
         said["latency"] = outcome["latency_ns"] / 1e9
     if "retry_after_ns" in outcome:
         said["retry_after"] = outcome["retry_after_ns"] / 1e9
-    if "now_ns" in outcome:
-        said["now_ns"] = outcome["now_ns"]
     return said
 
 

@@ -7,16 +7,19 @@
 10.0.0.1:8080
 """
 
-from ._data import Maintained, NodeHealth, NodeStatus
-from ._errors import CallbackError, ConfigError, Error, NoNode, StateError, TicketError
-from ._loadwise import CODES, Candidate, HealthTracker, Pick, Pool, Strategy, select
+from ._data import CheckDue, Maintained, NodeHealth, NodeStatus, Reloaded, Retry
+from ._errors import CallbackError, ConfigError, Error, Failed, NoNode, StateError, TicketError
+from ._loadwise import CODES, Candidate, Engine, HealthTracker, Pick, Pool, Strategy, metrics, select
 
 __all__ = [
     "CODES",
     "CallbackError",
     "Candidate",
+    "CheckDue",
     "ConfigError",
+    "Engine",
     "Error",
+    "Failed",
     "HealthTracker",
     "Maintained",
     "NoNode",
@@ -24,8 +27,11 @@ __all__ = [
     "NodeStatus",
     "Pick",
     "Pool",
+    "Reloaded",
+    "Retry",
     "StateError",
     "Strategy",
     "TicketError",
+    "metrics",
     "select",
 ]

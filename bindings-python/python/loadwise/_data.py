@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .types import Health
+from .types import Breaker, GiveUp, Health
 
 
 class NodeStatus(NamedTuple):
@@ -16,12 +16,31 @@ class NodeStatus(NamedTuple):
     address: str
     weight: int
     labels: dict[str, str]
+    tier: int
+    """0: primary."""
+    zone: str
+    """Empty: none."""
+    max_in_flight: int
+    """The node's own limit; 0: unlimited."""
     health: Health
+    breaker: Breaker
+    ejected: bool
+    """As an outlier."""
+    hold_until_ns: int | None
+    """Until when it takes nothing but probes, on the clock of `time.monotonic_ns()`; None while it is not down."""
     draining: bool
+    drained: bool
+    """Draining is done: nothing is in flight, or its time is over."""
+    warming: float
+    """The share of its weight that slow start allows, 0.0 to 1.0; 1.0 when warm."""
+    available: bool
+    """Whether an ordinary pick may choose it."""
     in_flight: int
     """Unfinished picks, in all processes."""
     latency: float | None
     """The latency average at its last sample, in seconds; kept while a strategy uses latency."""
+    success_rate: float | None
+    """Over the health window, 0.0 to 1.0; None without requests in it."""
     load: float | None
     """As it was last reported."""
     remaining_ratio: float | None
@@ -40,6 +59,35 @@ class Maintained(NamedTuple):
     """Picks that had outlived `lease_timeout_ms` and were given up."""
     rebuilt: bool
     """Whether nodes that came or went by their health were taken into account anew."""
+
+
+class CheckDue(NamedTuple):
+    """An active check that the caller is to make."""
+
+    id: str
+    name: str
+    """Empty: none."""
+    address: str
+    deadline_ns: int
+    """Until when to report it, on the clock of `time.monotonic_ns()`; then somebody else is asked to make it."""
+
+
+class Retry(NamedTuple):
+    """Whether to try again."""
+
+    after: float | None
+    """In how many seconds, at another node: exclude those that were tried. None: not at all."""
+    give_up: GiveUp | None
+    """Why not; None if `after` says when."""
+
+
+class Reloaded(NamedTuple):
+    """What the reload of an engine changed: names of pools, and the version of the configuration from now on."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+    version: int
 
 
 class NodeHealth(NamedTuple):

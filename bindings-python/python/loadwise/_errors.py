@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .types import Reason
+from typing import Any
+
+from .types import FailureKind, Reason
 
 
 class Error(Exception):
@@ -55,6 +57,8 @@ class NoNode(Error):
     """The earliest time at which trying again makes sense, on the clock of `time.monotonic_ns()`; None if not known."""
     callback_failed: bool
     """Whether a predicate or an own strategy failed on the way."""
+    explanation: dict[str, Any] | None = None
+    """The reasons, if `Pool.pick_explained` was asked for them."""
 
     def __init__(
         self, message: str, code: int, reason: Reason, retry_at_ns: int | None = None, callback_failed: bool = False
@@ -63,6 +67,19 @@ class NoNode(Error):
         self.reason = reason
         self.retry_at_ns = retry_at_ns
         self.callback_failed = callback_failed
+
+
+class Failed(Exception):
+    """What the function of `Pool.call` raises to say how its attempt failed, where no other exception would."""
+
+    kind: FailureKind
+    sent: bool
+    """Whether something of the request went out to the node: what did not may be sent again."""
+
+    def __init__(self, kind: FailureKind = "other", *, sent: bool = True) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.sent = sent
 
 
 def _restore(kind: type[Error], args: tuple[object, ...], attributes: dict[str, object]) -> Error:

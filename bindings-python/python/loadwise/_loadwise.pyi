@@ -1,14 +1,32 @@
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Literal, final
+from typing import Any, Literal, Protocol, TypeVar, final, overload, type_check_only
 
-from ._data import Maintained, NodeHealth, NodeStatus
-from .types import Chain, Config, FailureKind, Health, Node, Outcome
+from ._data import CheckDue, Maintained, NodeHealth, NodeStatus, Reloaded, Retry
+from .types import (
+    AttemptPlan,
+    Chain,
+    Config,
+    Event,
+    FailureKind,
+    Health,
+    MetricsFormat,
+    Node,
+    Outcome,
+    StateStore,
+    Stats,
+)
 
-__all__ = ["CODES", "Candidate", "HealthTracker", "Pick", "Pool", "Strategy", "select"]
+__all__ = ["CODES", "Candidate", "Engine", "HealthTracker", "Pick", "Pool", "Strategy", "metrics", "select"]
+
+_T = TypeVar("_T")
 
 CODES: Sequence[tuple[int, str, str]]
+
+@type_check_only
+class _Picking(AbstractAsyncContextManager[Pick], Awaitable[Pick], Protocol): ...
 
 @final
 class Candidate:
@@ -52,14 +70,30 @@ class Pick:
     def callback_failed(self) -> bool: ...
     @property
     def callback_error(self) -> BaseException | None: ...
-    def success(self, latency: float | None = None, *, now_ns: int | None = None) -> bool: ...
+    @property
+    def outcome(self) -> Outcome | None: ...
+    @property
+    def kind(self) -> FailureKind | None: ...
+    def success(
+        self, latency: float | None = None, *, usage: Mapping[str, int] | None = None, now_ns: int | None = None
+    ) -> bool: ...
     def failure(
-        self, kind: FailureKind | None = None, latency: float | None = None, *, now_ns: int | None = None
+        self,
+        kind: FailureKind | None = None,
+        latency: float | None = None,
+        *,
+        usage: Mapping[str, int] | None = None,
+        now_ns: int | None = None,
     ) -> bool: ...
     def rate_limited(
-        self, retry_after: float | None = None, latency: float | None = None, *, now_ns: int | None = None
+        self,
+        retry_after: float | None = None,
+        latency: float | None = None,
+        *,
+        usage: Mapping[str, int] | None = None,
+        now_ns: int | None = None,
     ) -> bool: ...
-    def cancel(self) -> bool: ...
+    def cancel(self, *, usage: Mapping[str, int] | None = None, now_ns: int | None = None) -> bool: ...
     def __enter__(self) -> Pick: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -72,13 +106,33 @@ class Pool:
         nodes: Iterable[Node] | None = None,
         strategy: Chain | None = None,
         *,
+        name: str | None = None,
         seed: int | None = None,
         lease_timeout_ms: int | None = None,
+        max_in_flight: int | None = None,
+        acquire_timeout_ms: int | None = None,
+        acquire_queue: int | None = None,
+        drain_timeout_ms: int | None = None,
         health: Config | None = None,
+        checks: Config | bool | None = None,
+        breaker: Config | bool | None = None,
+        outlier: Config | bool | None = None,
+        panic: Config | None = None,
+        tiers: Config | None = None,
+        zones: Config | bool | None = None,
+        slow_start: Config | bool | None = None,
+        splits: Sequence[Config] | None = None,
+        affinity: Config | bool | None = None,
+        adaptive_limit: Config | bool | None = None,
+        quotas: Sequence[Config] | None = None,
+        retry: Config | None = None,
+        stats: Config | None = None,
         limits: Config | None = None,
     ) -> Pool: ...
     @classmethod
-    def from_config(cls, config: str | bytes | Config | os.PathLike[str]) -> Pool: ...
+    def from_config(cls, config: str | bytes | Config | os.PathLike[str], *, name: str | None = None) -> Pool: ...
+    @property
+    def name(self) -> str: ...
     def pick(
         self,
         key: str | bytes | None = None,
@@ -87,7 +141,82 @@ class Pool:
         health: int | Iterable[Health] | None = None,
         predicate: Callable[[Candidate], object] | None = None,
         now_ns: int | None = None,
+        *,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+        timeout: float | None = None,
     ) -> Pick: ...
+    def apick(
+        self,
+        key: str | bytes | None = None,
+        exclude: Iterable[str | Pick] | None = None,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        now_ns: int | None = None,
+        *,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+        timeout: float | None = None,
+    ) -> _Picking: ...
+    def plan(
+        self,
+        key: str | bytes | None = None,
+        *,
+        exclude: Iterable[str | Pick] | None = None,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        now_ns: int | None = None,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+    ) -> AttemptPlan: ...
+    def call(
+        self,
+        f: Callable[[Pick], _T],
+        /,
+        key: str | bytes | None = None,
+        exclude: Iterable[str | Pick] | None = None,
+        *,
+        idempotent: bool = False,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+        timeout: float | None = None,
+    ) -> _T: ...
+    async def acall(
+        self,
+        f: Callable[[Pick], Awaitable[_T]],
+        /,
+        key: str | bytes | None = None,
+        exclude: Iterable[str | Pick] | None = None,
+        *,
+        idempotent: bool = False,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+        timeout: float | None = None,
+    ) -> _T: ...
+    def retry(
+        self,
+        outcome: Outcome,
+        attempt: int,
+        *,
+        kind: FailureKind | None = None,
+        retry_after: float | None = None,
+        idempotent: bool = False,
+        sent: bool = True,
+        now_ns: int | None = None,
+    ) -> Retry: ...
     def acquire(
         self,
         key: str | bytes | None = None,
@@ -96,6 +225,11 @@ class Pool:
         health: int | Iterable[Health] | None = None,
         predicate: Callable[[Candidate], object] | None = None,
         now_ns: int | None = None,
+        *,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+        timeout: float | None = None,
     ) -> int: ...
     def release(
         self,
@@ -105,9 +239,17 @@ class Pool:
         kind: FailureKind | None = None,
         retry_after: float | None = None,
         now_ns: int | None = None,
+        *,
+        usage: Mapping[str, int] | None = None,
     ) -> bool: ...
     def node_of(self, ticket: int) -> str: ...
     def address_of(self, ticket: int) -> str: ...
+    def wait(self, wake: Callable[[], object]) -> int: ...
+    def stop_waiting(self, id: int) -> bool: ...
+    @property
+    def acquire_timeout(self) -> float: ...
+    @property
+    def waiting(self) -> int: ...
     def report(
         self,
         id: str,
@@ -118,14 +260,30 @@ class Pool:
         retry_after: float | None = None,
         now_ns: int | None = None,
     ) -> bool: ...
-    def report_load(self, id: str, load: float | None = None, remaining_ratio: float | None = None) -> None: ...
+    def report_load(
+        self,
+        id: str,
+        load: float | None = None,
+        remaining_ratio: float | None = None,
+        *,
+        requests_per_s: float | None = None,
+        utilization: float | None = None,
+        errors_per_s: float | None = None,
+        now_ns: int | None = None,
+    ) -> None: ...
+    def checks_due(self, now_ns: int | None = None) -> list[CheckDue]: ...
+    @property
+    def next_check_ns(self) -> int | None: ...
+    def report_check(self, id: str, ok: bool, latency: float | None = None, *, now_ns: int | None = None) -> bool: ...
     def set_nodes(self, nodes: Iterable[Node]) -> None: ...
     def register(self, node: Node) -> None: ...
     def register_batch(self, nodes: Iterable[Node]) -> None: ...
     def deregister(self, id: str) -> None: ...
-    def drain(self, id: str, on: bool = True) -> None: ...
+    def drain(self, id: str, on: bool = True, *, now_ns: int | None = None) -> None: ...
     def set_weight(self, id: str, weight: int) -> None: ...
     def set_node_user_data(self, id: str, user_data: int) -> None: ...
+    def nodes(self, now_ns: int | None = None) -> list[NodeStatus]: ...
+    def find(self, labels: Mapping[str, str], *, now_ns: int | None = None) -> list[NodeStatus]: ...
     def set_strategy(self, strategy: Chain) -> None: ...
     def set_own_strategy(
         self,
@@ -134,8 +292,28 @@ class Pool:
     ) -> None: ...
     @property
     def strategy(self) -> str: ...
-    def nodes(self) -> list[NodeStatus]: ...
+    def reload(self, config: str | bytes | Config | os.PathLike[str], *, now_ns: int | None = None) -> None: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def config_version(self) -> int: ...
+    def learned(self, *, now_ns: int | None = None) -> dict[str, Any]: ...
+    def learn_from(self, learned: Mapping[str, Any], *, now_ns: int | None = None) -> int: ...
+    def save(self, store: str | os.PathLike[str] | MutableMapping[str, str] | StateStore) -> int: ...
+    def restore(self, store: str | os.PathLike[str] | MutableMapping[str, str] | StateStore) -> int: ...
+    def affinity(self, session: str | bytes, *, now_ns: int | None = None) -> str | None: ...
+    def set_affinity(self, session: str | bytes, id: str, *, now_ns: int | None = None) -> None: ...
+    def clear_affinity(self, session: str | bytes) -> bool: ...
+    def rebalance(self, *, now_ns: int | None = None) -> int: ...
+    def failover(self, id: str) -> None: ...
+    def reset_failover(self) -> bool: ...
+    def stats(self, now_ns: int | None = None) -> Stats: ...
+    def metrics(self, format: MetricsFormat = "prometheus") -> str: ...
+    def on_event(self, observer: Callable[[Event], object], selections: bool = False) -> int: ...
+    def off_event(self, id: int) -> bool: ...
     def maintain(self, now_ns: int | None = None) -> Maintained: ...
+    def start(self, check: Callable[[CheckDue], object] | None = None) -> None: ...
+    def stop(self) -> None: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
@@ -145,6 +323,34 @@ class Pool:
     ) -> None: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...
+
+@final
+class Engine:
+    def __new__(cls, config: str | bytes | Config | os.PathLike[str]) -> Engine: ...
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Engine: ...
+    @classmethod
+    def from_config(cls, config: str | bytes | Config | os.PathLike[str]) -> Engine: ...
+    def __getitem__(self, name: str, /) -> Pool: ...
+    @overload
+    def get(self, name: str, default: None = None) -> Pool | None: ...
+    @overload
+    def get(self, name: str, default: _T) -> Pool | _T: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def names(self) -> list[str]: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    def reload(self, config: str | bytes | Config | os.PathLike[str] | None = None) -> Reloaded: ...
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def version(self) -> int: ...
+    def stats(self, now_ns: int | None = None) -> list[Stats]: ...
+    def metrics(self, format: MetricsFormat = "prometheus") -> str: ...
+    def maintain(self, now_ns: int | None = None) -> Maintained: ...
+    def start(self, check: Callable[[CheckDue], object] | None = None) -> None: ...
+    def stop(self) -> None: ...
 
 @final
 class Strategy:
@@ -170,6 +376,7 @@ class HealthTracker:
     def health(self, id: str) -> NodeHealth: ...
     def forget(self, id: str) -> bool: ...
 
+def metrics(pools: Iterable[Pool], format: MetricsFormat = "prometheus") -> str: ...
 def select(
     nodes: Iterable[Node],
     strategy: Chain | Strategy | None = None,

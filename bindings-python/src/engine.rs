@@ -1,0 +1,194 @@
+//! Pools by name, under one configuration.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loadwise::config::Value;
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyList, PyType};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::pool::{Pool, config_path, read_config};
+use crate::{background, error, key, metrics, status, value};
+
+/// Pools by name, under one configuration that can be replaced while picks go on: `engine["api"].pick()`.
+///
+/// `Engine.open(path)` reads a file, which `reload` reads again; `Engine(config)` takes text or a dict. A configuration has
+/// the key `pools`, or is that of one pool, which is then called default.
+#[pyclass(frozen, weakref, module = "loadwise")]
+pub struct Engine {
+    core: loadwise::Engine,
+    /// The pools that were asked for, each with one object.
+    pools: Mutex<HashMap<String, Py<Pool>>>,
+}
+
+impl Engine {
+    fn of(core: loadwise::Engine) -> Self {
+        Self { core, pools: Mutex::default() }
+    }
+
+    fn pool<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, Pool>>> {
+        let Some(core) = self.core.pool(name) else { return Ok(None) };
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = pools.get(name).filter(|kept| Arc::ptr_eq(kept.get().core(), &core) && !kept.get().is_closed());
+        if let Some(kept) = kept {
+            return Ok(Some(kept.bind(py).clone()));
+        }
+        let pool = Bound::new(py, Pool::of(core))?;
+        let former = pools.insert(name.to_owned(), pool.clone().unbind());
+        drop(pools);
+        // Only now that nothing is locked: its end may run any Python code.
+        drop(former);
+        Ok(Some(pool))
+    }
+
+    /// Lets go of pools that have left.
+    fn tidy(&self) {
+        let mut gone = Vec::new();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let left: Vec<String> = pools.keys().filter(|name| self.core.pool(name).is_none()).cloned().collect();
+        gone.extend(left.iter().filter_map(|name| pools.remove(name)));
+        drop(pools);
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(config: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Some(path) = config_path(config)? {
+            return loadwise::Engine::open(path).map(Self::of).map_err(|e| error::raised(config.py(), e));
+        }
+        loadwise::Engine::from_value(&read_config(config)?).map(Self::of).map_err(|e| error::raised(config.py(), e))
+    }
+
+    /// The pools of a file of YAML or JSON.
+    #[classmethod]
+    fn open(_class: &Bound<'_, PyType>, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let path: std::path::PathBuf =
+            path.extract().map_err(|_| error::wrong_type("path", "str or a pathlib.Path", path))?;
+        loadwise::Engine::open(path).map(Self::of).map_err(|e| error::raised(py, e))
+    }
+
+    /// The pools of a configuration: text, a dict, or a `pathlib.Path`.
+    #[classmethod]
+    fn from_config(_class: &Bound<'_, PyType>, config: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::new(config)
+    }
+
+    /// The pool of a name, the same object each time. Raises KeyError.
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'_, PyAny>) -> PyResult<Bound<'py, Pool>> {
+        let word = key::text("name", name)?;
+        self.pool(py, word)?.ok_or_else(|| PyKeyError::new_err(word.to_owned()))
+    }
+
+    /// The pool of a name, or `default`.
+    #[pyo3(signature = (name, default=None))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'_, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.pool(py, key::text("name", name)?)?.map(Bound::into_any).or(default))
+    }
+
+    fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {
+        name.extract::<String>().is_ok_and(|name| self.core.pool(&name).is_some())
+    }
+
+    /// The names of all pools, in the order of the configuration.
+    fn names(&self) -> Vec<String> {
+        self.core.names()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.core.names())?.try_iter()
+    }
+
+    fn __len__(&self) -> usize {
+        self.core.names().len()
+    }
+
+    /// An engine is true, also without pools.
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// Puts the file into force again that the engine was opened with, or `config`: text, a dict, or a `pathlib.Path`. What
+    /// changed, as a `Reloaded`. Pools and nodes that stay keep what is known of them; whatever cannot be changes nothing.
+    #[pyo3(signature = (config=None))]
+    fn reload<'py>(&self, py: Python<'py>, config: Option<&Bound<'_, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let reloaded = match config {
+            None => self.core.reload(),
+            Some(config) => match config_path(config)? {
+                None => self.core.reload_value(&read_config(config)?),
+                Some(path) => {
+                    let unreadable = |e| error::config(py, "", format!("cannot read {}: {e}", path.display()));
+                    let bytes = std::fs::read(&path).map_err(unreadable)?;
+                    Value::from_bytes(&bytes).and_then(|value| self.core.reload_value(&value))
+                }
+            },
+        };
+        let reloaded = reloaded.map_err(|e| error::raised(py, e))?;
+        self.tidy();
+        status::reloaded(py, reloaded)
+    }
+
+    /// The configuration in force with all its defaults, as a dict; without the keys `version` it can be loaded again.
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        value::give(py, &self.core.config())
+    }
+
+    /// How often a configuration was put in force, the first included.
+    #[getter]
+    fn version(&self) -> u64 {
+        self.core.version()
+    }
+
+    /// All pools in figures: a list of dicts as of `Pool.stats`.
+    #[pyo3(signature = (now_ns=None))]
+    fn stats<'py>(&self, py: Python<'py>, now_ns: Option<u64>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let stats = self.core.stats_at(now_ns.unwrap_or_else(loadwise::now_ns));
+        stats.iter().map(|pool| value::give(py, &pool.to_value())).collect()
+    }
+
+    /// The same as a text for Prometheus: `format` is prometheus (0.0.4) or openmetrics.
+    #[pyo3(signature = (format="prometheus"))]
+    fn metrics(&self, py: Python<'_>, format: &str) -> PyResult<String> {
+        metrics::text(py, format, || self.core.stats())
+    }
+
+    /// `Pool.maintain` of all pools.
+    #[pyo3(signature = (now_ns=None))]
+    fn maintain<'py>(&self, py: Python<'py>, now_ns: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
+        status::maintained(py, self.core.maintain(now_ns.unwrap_or_else(loadwise::now_ns)))
+    }
+
+    /// Starts a daemon thread for all pools, those of later configurations included; see `Pool.start`.
+    #[pyo3(signature = (check=None))]
+    fn start(slf: &Bound<'_, Self>, check: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        background::start(slf.as_any(), check)
+    }
+
+    /// Ends the thread of `start` and waits for it; checks under way are let go. Harmless where there is none.
+    fn stop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        background::stop(slf.as_any())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<loadwise.Engine {}>", self.core.names().join(", "))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(pools) = self.pools.try_lock() else { return Ok(()) };
+        pools.values().try_for_each(|pool| visit.call(pool))
+    }
+
+    fn __clear__(&self) {
+        let pools = std::mem::take(&mut *self.pools.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(pools);
+    }
+}
