@@ -3,6 +3,7 @@
 use super::metrics;
 use super::stats::{LatencyHistogram, LatencyStats, NodeStats, PoolStats, QuotaStats};
 use crate::policies::latency;
+use crate::policies::tiers::TierState;
 use crate::pool::Pool;
 use crate::state::guard::Count;
 use crate::state::layout::{attention, pool_word, tally};
@@ -107,7 +108,7 @@ impl Pool {
             max_in_flight: live.max_in_flight(),
             leases_expired: tally(tally::LEASES_EXPIRED),
             tier: tiers.main.unwrap_or(0) as u32,
-            tier_shares: if tiers.main.is_some() { self.shares_of_tiers() } else { vec![1.0] },
+            tier_shares: if tiers == TierState::default() { vec![1.0] } else { self.shares_of_tiers() },
             failovers: u64::from(tiers.failovers),
             last_failover_ns: (tiers.last_failover_ns != 0).then_some(tiers.last_failover_ns),
             panic: self.attention() & attention::PANIC != 0,

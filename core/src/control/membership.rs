@@ -122,12 +122,13 @@ impl Pool {
     /// Tells the observers of nodes that joined or left, and moves sessions as configured. Not under the build lease.
     pub(crate) fn tell_topology(&self, change: TopologyChange) {
         let TopologyChange { added, removed } = change;
+        self.begin_rebalancing(added.iter().filter_map(|id| self.node(id)).collect());
+        // Those who stay may have another tier, weight or limit.
+        self.renew_situation(None);
+        self.wake_all();
         if added.is_empty() && removed.is_empty() {
             return;
         }
-        self.begin_rebalancing(added.iter().filter_map(|id| self.node(id)).collect());
-        self.renew_situation(None);
-        self.wake_all();
         let at_ns = now_ns();
         self.tell(|| Some(Event { node: None, at_ns, kind: EventKind::Topology { added, removed } }));
     }

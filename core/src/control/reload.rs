@@ -236,8 +236,6 @@ impl Applied<'_> {
             pool.note_change(index, old, new, now_ns);
         }
         pool.tell_topology(topology);
-        pool.renew_situation(None);
-        pool.wake_all();
     }
 }
 

@@ -29,7 +29,8 @@ impl Pool {
         for tier in first.into_iter().chain((0..TIERS).filter(|&tier| Some(tier) != first)) {
             let Some((zone, whole)) = self.groups_of_tier(d, guard, tier as u8) else { continue };
             let chosen = zone.and_then(|zone| choose(d.in_group(zone))).or_else(|| choose(d.in_group(whole)));
-            tiers += 1;
+            // Where nobody is available, there was nothing to try.
+            tiers += u32::from(PlanView(self.memory.group(d.generation, whole)).lead().fit() > 0);
             if chosen.is_some() || tiers >= self.live().tier_attempts() {
                 return chosen;
             }
@@ -150,7 +151,8 @@ impl Pool {
     fn work_out_situation(&self, now: Option<u64>) -> [Option<Event>; 2] {
         let live = self.live();
         let plan = self.plan_at(self.generation().current());
-        let has_tiers = plan.word(plan_word::GROUPS) != 0;
+        // A pool whose other tiers have left goes on telling what its tiers take.
+        let has_tiers = plan.word(plan_word::GROUPS) != 0 || self.tier_state() != TierState::default();
         let at_ns = now.unwrap_or_else(now_ns);
         if !live.panic_spread() && !has_tiers {
             return [self.set_panic(false, at_ns), None];

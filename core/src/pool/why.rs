@@ -25,7 +25,11 @@ impl Pool {
         let members = plan.members();
         let (mut depth, mut is_any_eligible) = (None, false);
         for i in 0..plan.lead().members().min(self.memory.nodes_max()) {
-            let reached = self.depth(usize::from(members.get(i)), &guard);
+            let c = usize::from(members.get(i));
+            let mut reached = self.depth(c, &guard);
+            if reached.0 == Depth::Eligible && self.is_limited(c, &guard) && !self.chooses_by_own_rule(plan) {
+                reached = (Depth::Saturated, self.room_expected_at(now));
+            }
             is_any_eligible |= reached.0 == Depth::Eligible;
             depth = Some(match depth {
                 None => reached,
@@ -36,10 +40,7 @@ impl Pool {
         let pool_is_full = pool_max != 0 && self.memory.total_in_flight() >= pool_max;
         let (reason, retry_at_ns) = match depth {
             None => (NoNodeReason::Empty, None),
-            // Who is eligible now was full a moment ago, unless it is up to a rule of the user's own.
-            Some(_) if is_any_eligible && (pool_is_full || self.is_limited()) => {
-                (NoNodeReason::Saturated, self.room_expected_at(now))
-            }
+            Some(_) if is_any_eligible && pool_is_full => (NoNodeReason::Saturated, self.room_expected_at(now)),
             Some((depth, at)) => (depth.reason(), at),
         };
         let failed = filter.as_ref().is_some_and(|f| f.failed.get());
@@ -65,14 +66,13 @@ impl Pool {
             let at = state.is_down().then(|| self.earliest_probe(c)).filter(|&at| at > 0);
             return (Depth::Unhealthy, at);
         }
-        let exhausted_until = self.exhausted_until(c);
-        if exhausted_until > guard.now_ns {
-            return (Depth::RateLimited, Some(exhausted_until));
-        }
-        if let Some(costs) = &guard.costs {
-            if !self.has_quota(c, costs, guard.now_ns) {
+        let is_exhausted = self.exhausted_until(c) > guard.now_ns;
+        match &guard.costs {
+            Some(costs) if is_exhausted || !self.has_quota(c, costs, guard.now_ns) => {
                 return (Depth::RateLimited, self.quota_at(c, costs, guard.now_ns));
             }
+            None if is_exhausted => return (Depth::RateLimited, Some(self.exhausted_until(c))),
+            _ => {}
         }
         if !self.has_room(c, guard.now_ns) {
             return (Depth::Saturated, self.room_expected_at(guard.now_ns));
@@ -81,11 +81,15 @@ impl Pool {
         (Depth::Eligible, None)
     }
 
-    /// Whether a node can be refused to a request for want of room.
-    fn is_limited(&self) -> bool {
-        let plan = self.plan_at(self.generation().current());
-        let is_own = |i| plan.step(i).is_some_and(|step| step.rule == Rule::Custom);
-        plan.lead().guarded() && !(0..plan.lead().steps()).all(is_own)
+    /// Whether a node may have been full a moment ago.
+    fn is_limited(&self, c: usize, guard: &Guarding<'_>) -> bool {
+        let live = self.live();
+        live.max_in_flight() != 0 || guard.costs.is_some() || self.limit_of(c, guard.now_ns) != u64::MAX
+    }
+
+    /// Whether it is up to rules of the user's own who is chosen.
+    fn chooses_by_own_rule(&self, plan: PlanView<'_>) -> bool {
+        (0..plan.lead().steps()).all(|i| plan.step(i).is_some_and(|step| step.rule == Rule::Custom))
     }
 
     /// When a pick that is under way may be expected to end: after the pool's median latency, where that is known.
