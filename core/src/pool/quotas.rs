@@ -289,3 +289,30 @@ impl Pool {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn names(words: [[u64; 5]; QUOTAS_MAX]) -> Vec<u64> {
+        words.iter().map(|values| values[NAME]).collect()
+    }
+
+    #[test]
+    fn dimensions_stay_and_others_take_what_was_free_first() {
+        let quota = |name: &str| QuotaLimit { dimension: name.to_owned(), limit: 5, ..QuotaLimit::default() };
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| key_hash(name.as_bytes()));
+        let first = assign([0; QUOTAS_MAX].into_iter(), &["a", "b", "c"].map(quota));
+        assert_eq!(names(first), [a, b, c, 0, 0, 0, 0, 0]);
+        assert_eq!(first[3], FREE);
+        // b's place is free, but picks can still hold something of b.
+        let second = assign(names(first).into_iter(), &["d", "c", "a"].map(quota));
+        assert_eq!(names(second), [a, 0, c, d, 0, 0, 0, 0]);
+        let third = assign(names(second).into_iter(), &["b", "d"].map(quota));
+        assert_eq!(names(third), [0, b, 0, d, 0, 0, 0, 0]);
+        // Unless there is no other.
+        let full = ["1", "2", "3", "4", "5", "6", "7", "8"].map(quota);
+        let others = assign(names(assign([0; QUOTAS_MAX].into_iter(), &full)).into_iter(), &["a"].map(quota));
+        assert_eq!(names(others), [a, 0, 0, 0, 0, 0, 0, 0]);
+    }
+}

@@ -147,11 +147,21 @@ impl<'a> Record<'a> {
             if before == after && before & VERSION == 0 {
                 return copied;
             }
-            std::hint::spin_loop();
+            wait_a_little();
             before = after;
         }
         copy(before)
     }
+}
+
+#[cfg(not(loom))]
+fn wait_a_little() {
+    std::hint::spin_loop();
+}
+
+#[cfg(loom)]
+fn wait_a_little() {
+    loom::thread::yield_now();
 }
 
 fn text_of(words: &[AtomicU64], len: usize) -> Text {
@@ -198,4 +208,108 @@ fn take_text(rest: &mut &[u8]) -> Option<String> {
 pub(crate) fn part(area: &Range<usize>, index: usize, size: usize) -> Range<usize> {
     let start = area.start + index * size;
     start..start + size
+}
+
+#[cfg(test)]
+const NO_LABELS: Limits = Limits {
+    max_nodes: 1,
+    max_picks: 64,
+    max_processes: 1,
+    max_labels: 0,
+    max_label_bytes: 0,
+    max_table_size: 2,
+    max_groups: 1,
+};
+
+#[cfg(test)]
+fn at(address: &str) -> NodeSpec {
+    NodeSpec { address: address.to_owned(), ..NodeSpec::new("a") }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn record_words(limits: &Limits) -> Vec<AtomicU64> {
+        (0..words(limits)).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    #[test]
+    fn texts_come_back_and_others_take_their_place() {
+        let limits = Limits::default();
+        let words = record_words(&limits);
+        let record = Record::new(&words, &limits);
+        let long = "é".repeat(127);
+        let mut spec =
+            NodeSpec { name: long.clone(), zone: "z".repeat(63), ..at("x:1").label("v", "1").label("w", "") };
+        record.write(&spec);
+        let told = |r: Record<'_>| (r.id().to_string(), r.name().to_string(), r.address().to_string(), r.zone().len());
+        assert_eq!(told(record), ("a".to_owned(), long, "x:1".to_owned(), 63));
+        assert_eq!(record.labels(), [("v".to_owned(), "1".to_owned()), ("w".to_owned(), String::new())]);
+        spec = at("a-longer-address:1").label("v", "2");
+        record.write(&spec);
+        assert_eq!(told(record), ("a".to_owned(), String::new(), "a-longer-address:1".to_owned(), 0));
+        assert_eq!(record.labels(), [("v".to_owned(), "2".to_owned())]);
+        assert!(record.has_labels(&[label_hash("v", "2")]) && !record.has_labels(&[label_hash("w", "")]));
+    }
+
+    #[test]
+    fn the_same_again_writes_nothing() {
+        let words = record_words(&NO_LABELS);
+        let record = Record::new(&words, &NO_LABELS);
+        let version = || record.lengths() / VERSION;
+        record.write(&at("x:1"));
+        assert_eq!(version(), 2);
+        record.write(&at("x:1"));
+        assert_eq!(version(), 2);
+        for round in 0..1000 {
+            record.write(&at(["x:2", "x:1"][round % 2]));
+            assert_eq!(version() % 2, 0);
+        }
+        // Somebody was killed while writing.
+        words[LENGTHS].fetch_or(VERSION, Ordering::Relaxed);
+        assert_eq!(record.address().as_str(), "x:1", "as well as it can be");
+        record.write(&at("x:1"));
+        assert_eq!(version() % 2, 0);
+    }
+}
+
+/// Run with `make loom`.
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    const OLD: &str = "old-old-old-old";
+    const NEW: &str = "new-new-n";
+
+    fn no_text_is_of_both(read: fn(Record<'_>) -> Text) {
+        loom::model(move || {
+            let words: Arc<Vec<AtomicU64>> = Arc::new((0..words(&NO_LABELS)).map(|_| AtomicU64::new(0)).collect());
+            Record::new(&words, &NO_LABELS).write(&at(OLD));
+            let writer = {
+                let words = words.clone();
+                thread::spawn(move || Record::new(&words, &NO_LABELS).write(&at(NEW)))
+            };
+            let text = read(Record::new(&words, &NO_LABELS));
+            assert!(matches!(text.as_str(), OLD | NEW), "{text}");
+            writer.join().unwrap();
+            assert_eq!(read(Record::new(&words, &NO_LABELS)).as_str(), NEW);
+        });
+    }
+
+    #[test]
+    fn a_text_that_is_replaced_is_read_whole() {
+        no_text_is_of_both(|record| record.address());
+    }
+
+    #[test]
+    #[should_panic(expected = "old")]
+    fn the_model_sees_a_reader_that_does_not_look_again() {
+        no_text_is_of_both(|record| {
+            text_of(&record.words[ADDRESS..ADDRESS + TEXT_WORDS], (record.lengths() >> 16) as usize & 0xFF)
+        });
+    }
 }

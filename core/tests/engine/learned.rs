@@ -193,6 +193,53 @@ fn what_is_not_configured_or_not_there_is_left_out() {
 }
 
 #[test]
+fn no_hold_is_longer_than_this_pool_has_any() {
+    let with = |interval_ms: u64| {
+        let health = format!("{{probe_interval_ms: {interval_ms}, max_probe_interval_ms: {interval_ms}}}");
+        Pool::from_config(&format!("{{health: {health}, nodes: [a]}}")).unwrap()
+    };
+    let (patient, hasty) = (with(60_000), with(2_000));
+    fail(&patient, "a", 3);
+    assert!(node(&patient, "a", T0).hold_until_ns.unwrap() >= T0 + 30 * SECOND);
+    hasty.learn_from_at(&patient.learned_at(T0), T0).unwrap();
+    assert_eq!(node(&hasty, "a", T0).hold_until_ns, Some(T0 + 2 * SECOND));
+}
+
+#[test]
+fn a_node_that_flaps_over_a_restart_is_held_for_longer() {
+    let config = "{health: {probe_interval_ms: 1000}, nodes: [a]}";
+    let pool = Pool::from_config(config).unwrap();
+    let until = taken_down(&pool, "a");
+    for _ in 0..2 {
+        pool.report("a", Report::success().now_ns(until)).unwrap();
+    }
+    assert_eq!(node(&pool, "a", until).health, HealthStatus::Healthy);
+    let held = |since_return: u64| {
+        let after = Pool::from_config(config).unwrap();
+        after.learn_from_at(&pool.learned_at(until + since_return), T0).unwrap();
+        fail(&after, "a", 3);
+        node(&after, "a", T0).hold_until_ns.unwrap() - T0
+    };
+    // A fourth time within 300 s: 8 s, half of it certain. After a well time: 1 s.
+    assert!((4 * SECOND..=8 * SECOND).contains(&held(60 * SECOND)));
+    assert!((SECOND / 2..=SECOND).contains(&held(301 * SECOND)));
+}
+
+#[test]
+fn an_own_health_policy_goes_on_from_there() {
+    let make = || {
+        let policy = loadwise::ConsecutiveFailurePolicy::default();
+        Pool::builder().nodes(["a"]).health_policy(policy).build().unwrap()
+    };
+    let (pool, after) = (make(), make());
+    fail(&pool, "a", 2);
+    assert_eq!(node(&pool, "a", T0).health, HealthStatus::Degraded);
+    after.learn_from_at(&pool.learned_at(T0), T0).unwrap();
+    fail(&after, "a", 1);
+    assert_eq!(node(&after, "a", T0).health, HealthStatus::Unhealthy, "the third failure");
+}
+
+#[test]
 fn learning_is_told_to_observers_like_any_change() {
     use std::sync::{Arc, Mutex};
     let pool = Pool::from_config("nodes: [a, b]").unwrap();

@@ -192,5 +192,18 @@ fn those_who_wait_are_woken_by_room() {
         pool.reload(&parse("{max_in_flight: 2, nodes: [a]}")).unwrap();
         assert!(waiting.join().unwrap().is_ok());
     });
+    // All who wait are called, not only when they would look again.
+    let second = pool.pick(&Request::new()).unwrap();
+    let called = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    for _ in 0..3 {
+        let called = called.clone();
+        let wake = move || {
+            called.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        pool.wait(wake).unwrap();
+    }
+    pool.reload(&parse("{max_in_flight: 3, nodes: [a]}")).unwrap();
+    assert_eq!((called.load(std::sync::atomic::Ordering::Relaxed), pool.waiting()), (3, 0));
+    second.finish(Outcome::Success).unwrap();
     first.finish(Outcome::Success).unwrap();
 }
