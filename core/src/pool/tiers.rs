@@ -24,6 +24,9 @@ impl Pool {
         guard: &Guarding<'_>,
         choose: impl Fn(Decision<'a>) -> Option<R>,
     ) -> Option<R> {
+        if d.dry.is_none() && self.attention() & attention::FAILBACK != 0 {
+            self.fail_back_if_due(guard.now_ns);
+        }
         let first = self.tier_shares().tier(guard.coin);
         let mut tiers = 0;
         for tier in first.into_iter().chain((0..TIERS).filter(|&tier| Some(tier) != first)) {
@@ -119,6 +122,15 @@ impl Pool {
         was != 0
     }
 
+    /// Has a tier take its share back if its time has come, where nobody maintains the pool.
+    #[cold]
+    pub(crate) fn fail_back_if_due(&self, now_ns: u64) {
+        let due = self.memory.pool(pool_word::NEXT_FAILBACK).load(Ordering::Relaxed);
+        if due != 0 && now_ns >= due {
+            self.renew_situation(Some(now_ns));
+        }
+    }
+
     /// Works out what follows from who is available: panic, and the shares of the tiers. At a time, a tier that recovers
     /// waits for its failback; without one, what an operator changed applies at once, and nobody's wait is over.
     pub(crate) fn renew_situation(&self, now_ns: Option<u64>) {
@@ -211,6 +223,13 @@ impl Pool {
         words.iter().zip(state.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         let words = self.memory.pool_words(pool_word::TIER_SHARES, pool_word::TIER_SHARES_END);
         words.iter().zip(shares.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        let due = state.next_due(live.failback_ns()).filter(|_| now.is_some());
+        self.memory.pool(pool_word::NEXT_FAILBACK).store(due.unwrap_or(0), Ordering::Relaxed);
+        let attention = self.memory.pool(pool_word::ATTENTION);
+        match due {
+            Some(_) => attention.fetch_or(attention::FAILBACK, Ordering::AcqRel),
+            None => attention.fetch_and(!attention::FAILBACK, Ordering::AcqRel),
+        };
         match (before.main, state.main) {
             (Some(from), Some(to)) if from != to => {
                 Some(Event { node: None, at_ns, kind: EventKind::Tier { from: from as u8, to: to as u8 } })

@@ -30,6 +30,8 @@ pub(crate) mod pool_word {
     pub(crate) const CONFIG_VERSION: usize = 8;
     /// When outliers are next looked for, and averages of reports renewed.
     pub(crate) const NEXT_SWEEP: usize = 9;
+    /// When a tier takes its share back at the earliest.
+    pub(crate) const NEXT_FAILBACK: usize = 7;
     /// When the weights of reports are next worked out.
     pub(crate) const NEXT_REPORTED: usize = 11;
     /// The tier that is forced by hand plus one, 0 if none is.
@@ -80,6 +82,8 @@ pub(crate) mod attention {
     pub(crate) const WARMING: u64 = 4;
     /// A node asked not to be tried for a while.
     pub(crate) const EXHAUSTED: u64 = 8;
+    /// A tier that recovered waits to take its share back.
+    pub(crate) const FAILBACK: u64 = 16;
 }
 
 /// Places of [`pool_word::TALLY`].
