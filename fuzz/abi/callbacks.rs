@@ -9,7 +9,9 @@ use loadwise_ffi::candidate::{
 };
 use loadwise_ffi::node::lw_node_status;
 use loadwise_ffi::nodes::lw_pool_deregister;
+use loadwise_ffi::observe::lw_event;
 use loadwise_ffi::pick::{lw_pick, lw_pool_pick};
+use loadwise_ffi::store::{lw_entries, lw_entries_add};
 use loadwise_ffi::text::lw_str;
 
 use super::world::{Kind, checked, free, live};
@@ -26,7 +28,7 @@ thread_local! {
     /// A candidate of a callback that is over.
     static OVER: Cell<*const lw_candidate> = const { Cell::new(std::ptr::null()) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// Own strategies that were given, less those that were dropped.
+    /// Own strategies, observers and waiters that were given, less those that were dropped.
     pub static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
@@ -63,6 +65,55 @@ pub unsafe extern "C" fn drop_script(data: *mut c_void) {
     let script = unsafe { Box::from_raw(data.cast::<Script>()) };
     // A drop may call the library, too.
     act(*script, std::ptr::null());
+}
+
+pub unsafe extern "C" fn wake(data: *mut c_void) {
+    // SAFETY: the world's script, until `drop_script`.
+    act(unsafe { *data.cast::<Script>() }, std::ptr::null());
+}
+
+pub unsafe extern "C" fn observe(event: *const lw_event, data: *mut c_void) {
+    // SAFETY: the library's event, during the call.
+    let event = unsafe { &*event };
+    assert!(event.struct_size as usize == size_of::<lw_event>() && (1..=7).contains(&event.kind));
+    for (ids, len) in [(event.added, event.added_len), (event.removed, event.removed_len)] {
+        if len > 0 {
+            // SAFETY: as above.
+            let ids = unsafe { std::slice::from_raw_parts(ids, len) };
+            assert!(ids.iter().all(|id| (1..=255).contains(&id.len)));
+        }
+    }
+    assert_eq!(event.generation == 0, (4..=6).contains(&event.kind));
+    // SAFETY: the world's script, until `drop_script`.
+    act(unsafe { *data.cast::<Script>() }, std::ptr::null());
+}
+
+/// Keeps nothing, or says that it could not.
+pub unsafe extern "C" fn store_put(data: *mut c_void, id: lw_str, state: lw_str) -> i32 {
+    assert!(!id.data.is_null() && !state.data.is_null());
+    // SAFETY: the world's script, during the call.
+    let script = unsafe { *data.cast::<Script>() };
+    act(script, std::ptr::null());
+    i32::from(script.answer < 0)
+}
+
+/// Has a few states, some of which cannot be.
+pub unsafe extern "C" fn store_list(data: *mut c_void, all: *mut lw_entries) -> i32 {
+    // SAFETY: the world's script, during the call.
+    let script = unsafe { *data.cast::<Script>() };
+    let text = |text: &'static str| lw_str { data: text.as_ptr().cast(), len: text.len() };
+    let state = match script.answer {
+        0 => "{}",
+        1 => "{\"health\": \"unhealthy\", \"hold_ms\": 5}",
+        _ => "nothing",
+    };
+    for id in ["n1", "n2", "n77"] {
+        // SAFETY: texts as they should be.
+        let status = checked(unsafe { lw_entries_add(all, text(id), text(state)) });
+        assert_eq!(status, 0);
+    }
+    act(script, std::ptr::null());
+    i32::from(script.answer == i32::MIN)
 }
 
 /// Everything that there is to ask of a candidate.

@@ -23,13 +23,18 @@ use super::callbacks::{self, HELD, Script};
 use super::memory::Block;
 use super::world::{Kind, World, checked, free, live};
 
-const CONFIGS: [&str; 8] = [
+pub const CONFIGS: [&str; 10] = [
     "{}",
     "nodes: [n1, n2, n3]",
     "strategy: round_robin\nnodes: [n1, n2, n3, n4]\nlimits: {max_nodes: 4, max_picks: 64}",
     "strategy: {name: rendezvous, bounded_load: 1.25}\nnodes: [{id: n1, weight: 3, labels: {region: eu}}, n2]\nseed: 7",
     "strategy: [ring_hash, random]\nnodes: [{id: n1, weight: 0}, {id: n2, name: two, address: 'a:1'}]",
     "{\"nodes\": [\"n1\"], \"lease_timeout_ms\": 1, \"strategy\": \"peak_ewma\"}",
+    "quotas: [{dimension: tokens, limit: 100}, {dimension: requests, limit: 50, default_cost: 1}]\naffinity: {entries: 16}\n\
+     nodes: [n1, {id: n2, max_in_flight: 1}, {id: n3, tier: 1}]\nbreaker: {open_ms: 1}\nmax_in_flight: 6\nacquire_queue: 3",
+    "zones: {zone: near}\nslow_start: true\nadaptive_limit: true\noutlier: {sweep_interval_ms: 1000}\npanic: {mode: spread}\n\
+     checks: true\nstats: {latency: nodes}\nsplits: [{labels: {region: eu}, share: 0.5}]\nstrategy: adaptive\n\
+     nodes: [{id: n1, zone: near}, {id: n2, zone: far, labels: {region: eu}}, n3]\nlimits: {max_picks: 64}",
     "nodes: [n1, n1]",
     "strategy: p3c",
 ];
@@ -94,7 +99,7 @@ fn new(w: &mut World<'_>) {
 }
 
 /// The request, whether it can be taken, and whether it has a predicate.
-fn request(w: &mut World<'_>, pool: u64) -> (*const lw_request, bool) {
+pub fn request(w: &mut World<'_>, pool: u64) -> (*const lw_request, bool) {
     if w.chance(3) {
         return (std::ptr::null(), true);
     }
@@ -131,6 +136,15 @@ fn request(w: &mut World<'_>, pool: u64) -> (*const lw_request, bool) {
         request.require_len = 1;
         request.require = w.lend(Block::of_array(&[lw_label { key, value }]));
     }
+    let zone = w.of(&["", "near", "far", "nowhere"]);
+    let (zone, is_text) = w.text(zone);
+    let (cost, cost_len, is_cost) = w.amounts();
+    good &= is_text && is_cost;
+    (request.zone, request.cost, request.cost_len) = (zone, cost, cost_len);
+    if w.chance(2) {
+        let session = [w.bytes.next() % 16; 4];
+        request.session = w.str(&session);
+    }
     request.health_mask = w.of(&[0, 0, 0, 1, 4, 15, 16, u32::MAX]);
     good &= request.health_mask <= 15;
     if w.chance(3) {
@@ -166,9 +180,10 @@ fn earlier(w: &mut World<'_>) -> Option<lw_pick> {
     w.picks.iter().rev().nth(back).copied()
 }
 
-fn outcome(w: &mut World<'_>) -> (*const lw_outcome, bool) {
+pub fn outcome(w: &mut World<'_>) -> (*const lw_outcome, bool) {
     let (kind, failure) = w.of(&[(1, 0), (2, 0), (2, 4), (3, 0), (4, 0), (2, 1), (0, 0), (5, 0), (2, 9), (1, 1)]);
     let number = u64::from(w.bytes.next()) << 26;
+    let (usage, usage_len, is_usage) = w.amounts();
     let value = lw_outcome {
         struct_size: 0,
         kind,
@@ -177,9 +192,11 @@ fn outcome(w: &mut World<'_>) -> (*const lw_outcome, bool) {
         latency_ns: number,
         retry_after_ns: if kind == 3 { number } else { 0 },
         now_ns: 1 + number,
+        usage,
+        usage_len,
     };
     let (pointer, good) = w.structure(value);
-    (pointer, good && matches!((kind, failure), (1 | 3 | 4, 0) | (2, 0..=4)))
+    (pointer, good && is_usage && matches!((kind, failure), (1 | 3 | 4, 0) | (2, 0..=4)))
 }
 
 fn finish(w: &mut World<'_>, _: u64) -> u32 {
@@ -189,7 +206,8 @@ fn finish(w: &mut World<'_>, _: u64) -> u32 {
     // SAFETY: as the header asks for.
     let status = checked(unsafe { lw_pick_finish(given, outcome) });
     if status == 0 {
-        assert!(good && is_struct && live(pick.pool, Kind::Pool));
+        // Whoever is woken by it may have freed the pool.
+        assert!(good && is_struct && w.handles.contains(&(pick.pool, Kind::Pool)));
         assert!(w.finished.insert((pick.pool, pick.ticket)), "finished twice");
     }
     1
@@ -223,14 +241,18 @@ fn report_load(w: &mut World<'_>, pool: u64) -> u32 {
     let (id, is_text) = w.text(&id);
     let load = lw_load {
         struct_size: 0,
-        flags: w.of(&[4, 8, 12, 0, 1, u32::MAX]),
+        flags: w.of(&[4, 8, 12, 0, 1, 0x300, 0x704, u32::MAX]),
         load: w.of(&[0.0, 1.0, f64::NAN, f64::NEG_INFINITY]),
         remaining_ratio: w.of(&[0.0, 1.0, 2.0, f64::NAN]),
+        requests_per_s: w.of(&[0.0, 100.0, -1.0, f64::INFINITY]),
+        utilization: w.of(&[0.5, 0.0, 7.0, f64::NAN]),
+        errors_per_s: w.of(&[0.0, 1.0, 1e300]),
+        now_ns: w.of(&[0, 1, 1 << 40, u64::MAX]),
     };
     let (given, good) = w.structure(load);
     // SAFETY: as the header asks for.
     let status = checked(unsafe { lw_pool_report_load(pool, id, given) });
-    assert!(status != 0 || (good && is_text && load.flags & !12 == 0));
+    assert!(status != 0 || (good && is_text && load.flags & !0x70C == 0));
     status
 }
 
@@ -239,6 +261,8 @@ fn spec(w: &mut World<'_>) -> (lw_node_spec, bool) {
     let texts = [w.text(&id), w.text("10.0.0.1:80"), w.text("a name")];
     let (label, labels_len) = ([(w.text("region"), w.text("eu")); 2], w.of(&[0, 0, 1, 2]));
     let labels = label.map(|((key, _), (value, _))| lw_label { key, value });
+    let (zone, is_zone) = w.text("near");
+    let (quotas, quotas_len, is_quotas) = w.amounts();
     let value = lw_node_spec {
         struct_size: size_of::<lw_node_spec>() as u32,
         weight: w.of(&[1, 1, 2, 0, 5, u32::MAX]),
@@ -248,8 +272,20 @@ fn spec(w: &mut World<'_>) -> (lw_node_spec, bool) {
         labels: w.lend(Block::of_array(&labels)),
         labels_len,
         user_data: 5,
+        tier: w.of(&[0, 0, 0, 1, 2, 7, 8, u32::MAX]),
+        max_in_flight: w.of(&[0, 0, 1, 3, u32::MAX]),
+        zone,
+        quotas,
+        quotas_len,
     };
-    (value, texts.iter().all(|t| t.1) && (labels_len == 0 || (label[0].0.1 && label[0].1.1)))
+    (
+        value,
+        is_zone
+            && is_quotas
+            && value.tier <= 7
+            && texts.iter().all(|t| t.1)
+            && (labels_len == 0 || (label[0].0.1 && label[0].1.1)),
+    )
 }
 
 fn nodes_in(w: &mut World<'_>, pool: u64, call: u32) -> u32 {
@@ -311,14 +347,20 @@ fn nodes_out(w: &mut World<'_>, pool: u64) -> u32 {
         for i in 0..len {
             // SAFETY: as many were written.
             let node = unsafe { nodes.byte_add(i * size).read() };
-            assert!(node.struct_size as usize == size && node.flags <= 15 && node.generation > 0);
+            assert!(
+                node.struct_size as usize == size
+                    && node.flags <= 255
+                    && node.breaker <= 2
+                    && node.tier <= 7
+                    && node.generation > 0
+            );
         }
     }
     status
 }
 
 /// A node that a pick named, or any other numbers.
-fn node(w: &mut World<'_>) -> lw_node_ref {
+pub fn node(w: &mut World<'_>) -> lw_node_ref {
     match earlier(w) {
         Some(pick) if !w.chance(4) => lw_node_ref { node: pick.node, generation: pick.generation },
         _ => lw_node_ref { node: w.of(&[0, 1, 2047, 2048, u32::MAX]), generation: w.of(&[0, 1, u32::MAX]) },

@@ -2,13 +2,16 @@
 //!
 //! - [`memory`]: what the program passes: heap blocks of exactly the size that it names
 //! - [`world`]: what the program holds: handles, picks, and what is known of them
-//! - [`calls`]: calls on pools; [`others`]: calls on all else
+//! - [`calls`]: picks, ends, nodes; [`policies`]: sessions, checks, retries, events, figures, configurations
+//! - [`engines`]: engines; [`others`]: calls on all else
 //! - [`callbacks`]: its predicates and own strategies
 
 mod callbacks;
 mod calls;
+mod engines;
 mod memory;
 mod others;
+mod policies;
 mod world;
 
 use crate::bytes::Bytes;
@@ -22,9 +25,11 @@ pub fn run(bytes: Bytes<'_>) {
         if world.bytes.0.is_empty() {
             break;
         }
-        match world.below(40) {
+        match world.below(72) {
             n @ 0..=31 => calls::make(&mut world, n),
-            n => others::make(&mut world, n - 32),
+            n @ 32..=39 => others::make(&mut world, n - 32),
+            n @ 40..=47 => engines::make(&mut world, n - 40),
+            n => policies::make(&mut world, n - 48),
         }
     }
     world.end();

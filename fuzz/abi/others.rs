@@ -28,7 +28,7 @@ pub fn make(w: &mut World<'_>, call: u32) {
         2 => {
             // As what it is, or as what it is not.
             if let Some((handle, kind)) = w.any() {
-                let other = w.of(&[Kind::Pool, Kind::Health, Kind::Selector]);
+                let other = w.of(&[Kind::Pool, Kind::Health, Kind::Selector, Kind::Engine]);
                 free(handle, if w.chance(2) { kind } else { other });
             }
         }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, c_char};
 
+use loadwise_ffi::amount::lw_amount;
+use loadwise_ffi::engine::lw_engine_free;
 use loadwise_ffi::health::lw_health_free;
 use loadwise_ffi::nodes::lw_pool_nodes;
 use loadwise_ffi::outcome::{LW_OUTCOME_SUCCESS, lw_outcome};
@@ -29,6 +31,7 @@ pub enum Kind {
     Pool,
     Health,
     Selector,
+    Engine,
 }
 
 thread_local! {
@@ -51,6 +54,7 @@ pub fn free(handle: u64, kind: Kind) {
         Kind::Pool => lw_pool_free(handle),
         Kind::Health => lw_health_free(handle),
         Kind::Selector => lw_selector_free(handle),
+        Kind::Engine => lw_engine_free(handle),
     };
     assert_eq!(checked(status) == 0, was, "{kind:?} {handle:#x}: {status}");
 }
@@ -60,6 +64,8 @@ pub struct World<'d> {
     /// All handles ever given out.
     pub handles: Vec<(u64, Kind)>,
     pub picks: Vec<lw_pick>,
+    /// Numbers of those who wait and observe.
+    pub numbers: Vec<u64>,
     /// Finished picks, by pool and ticket.
     pub finished: HashSet<(u64, u64)>,
     /// What was passed stays until the end: a program that frees it would break its promise only while a call runs, and
@@ -69,7 +75,14 @@ pub struct World<'d> {
 
 impl<'d> World<'d> {
     pub fn new(bytes: Bytes<'d>) -> Self {
-        Self { bytes, handles: Vec::new(), picks: Vec::new(), finished: HashSet::new(), blocks: Vec::new() }
+        Self {
+            bytes,
+            handles: Vec::new(),
+            picks: Vec::new(),
+            numbers: Vec::new(),
+            finished: HashSet::new(),
+            blocks: Vec::new(),
+        }
     }
 
     pub fn below(&mut self, n: u32) -> u32 {
@@ -117,7 +130,8 @@ impl<'d> World<'d> {
             0 => return (std::ptr::null_mut(), false),
             1 => (Block::misaligned(value), false),
             2 => (Block::of_struct(value, 0, 0), false),
-            3 => (Block::of_struct(value, u32::from(self.bytes.next()) % known, 0), false),
+            // Odd: no version ever had that size.
+            3 => (Block::of_struct(value, u32::from(self.bytes.next()) % known | 1, 0), false),
             4 => (Block::of_struct(value, known + 8, 0), true),
             5 => (Block::of_struct(value, 1024, 0), true),
             6 => (Block::of_struct(value, known + 1 + u32::from(self.bytes.next()), 1), false),
@@ -165,9 +179,25 @@ impl<'d> World<'d> {
         }
     }
 
+    /// Amounts of quotas, and whether they can be.
+    pub fn amounts(&mut self) -> (*const lw_amount, usize, bool) {
+        let (mut amounts, mut good) = (Vec::new(), true);
+        for _ in 0..self.of(&[0, 0, 0, 1, 2, 40]) {
+            let dimension = self.of(&["tokens", "requests", "unknown", ""]);
+            let (dimension, is_text) = self.text(dimension);
+            good &= is_text;
+            amounts.push(lw_amount { dimension, amount: self.of(&[0, 1, 5, 200, u64::MAX]) });
+        }
+        match amounts.len() {
+            0 => (std::ptr::null(), 0, true),
+            len if self.chance(24) => (std::ptr::null(), len, false),
+            len => (self.lend(Block::of_array(&amounts)), len, good),
+        }
+    }
+
     /// Calls something that copies a text out, with a buffer of any size; the text.
     pub fn copied(&mut self, copy: impl Fn(*mut c_char, usize, *mut usize) -> lw_status) -> Option<String> {
-        let capacity = self.of(&[0, 1, 2, 3, 16, 256, 1024]);
+        let capacity = self.of(&[0, 1, 2, 3, 16, 256, 1024, 1 << 18]);
         let buffer = Block::new(capacity);
         let len = self.out::<usize>();
         let no_buffer = self.chance(16);
@@ -203,6 +233,8 @@ impl<'d> World<'d> {
             latency_ns: 1,
             retry_after_ns: 0,
             now_ns: 1,
+            usage: std::ptr::null(),
+            usage_len: 0,
         };
         let half = self.picks.len() / 2;
         for pick in &self.picks[..half] {
