@@ -1,76 +1,19 @@
-/** Health states, and their bits in a health mask: healthy 1, degraded 2, unhealthy 4, recovering 8. */
-export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy' | 'recovering';
+import type { EngineConfig, NodeConfig, PoolConfig, StrategyChain, StrategyName } from './types/config.js';
+import type {
+  AttemptPlan,
+  CheckDue,
+  FailureKind,
+  HealthStatus,
+  Maintained,
+  NodeStatus,
+  NoNodeReason,
+  PoolEvent,
+  PoolStats,
+  Reloaded,
+} from './types/data.js';
 
-export type FailureKind = 'connect' | 'timeout' | 'reset' | 'server_error' | 'other';
-
-export type NoNodeReason =
-  'empty' | 'all_excluded' | 'no_match' | 'unhealthy' | 'draining' | 'saturated' | 'rate_limited';
-
-export type StrategyName =
-  | 'round_robin'
-  | 'weighted_round_robin'
-  | 'random'
-  | 'weighted_random'
-  | 'least_load'
-  | 'least_request'
-  | 'least_connections'
-  | 'p2c'
-  | 'peak_ewma'
-  | 'ring_hash'
-  | 'maglev'
-  | 'ip_hash'
-  | 'rendezvous'
-  | 'most_available';
-
-/** A strategy and its settings, with the keys of the configuration. */
-export type StrategyConfig =
-  | StrategyName
-  | { name: 'p2c'; load?: 'in_flight' | 'reported' | 'peak_ewma' }
-  | { name: 'least_request' | 'least_connections'; exact?: boolean }
-  | { name: 'peak_ewma'; decay_ms?: number }
-  | { name: 'ring_hash'; points?: number; compat?: 'nginx'; bounded_load?: number | boolean }
-  | { name: 'maglev' | 'ip_hash'; table_size?: number; bounded_load?: number | boolean }
-  | { name: 'rendezvous'; bounded_load?: number | boolean }
-  | { name: 'most_available'; epsilon?: number }
-  | { name: StrategyName };
-
-/** One strategy, or up to 4 of which the first that finds a node decides. */
-export type StrategyChain = StrategyConfig | readonly StrategyConfig[];
-
-/** A node, with the keys of the configuration. A string is its id and its address. */
-export type NodeConfig =
-  | string
-  | {
-      /** Unique in the pool, 1 to 255 bytes. What the engine knows of a node belongs to its id. */
-      id: string;
-      /** What the host connects to; the id, if it is left out. */
-      address?: string;
-      name?: string;
-      /** 0 takes no new picks. Default 1. */
-      weight?: number;
-      labels?: Record<string, string | number | boolean>;
-      /** The host's own number, returned with each pick: 0 to 2^64 - 1. */
-      user_data?: number | bigint;
-    };
-
-/** A pool, with the keys of the configuration; `undefined` stands for the default. */
-export interface PoolConfig {
-  nodes?: readonly NodeConfig[];
-  /** Default `p2c`. */
-  strategy?: StrategyChain;
-  /** Makes all decisions repeatable: 0 to 2^64 - 1. */
-  seed?: number | bigint;
-  /** After how long a pick that nobody finished is given up by `maintain`; 0 (the default) = never. */
-  lease_timeout_ms?: number;
-  health?: { failure_threshold?: number; recovery_successes?: number };
-  limits?: {
-    max_nodes?: number;
-    max_picks?: number;
-    max_labels?: number;
-    max_label_bytes?: number;
-    max_table_size?: number;
-  };
-}
+export * from './types/config.js';
+export * from './types/data.js';
 
 /** What a request asks for; all of it may be left out. */
 export interface PickRequest {
@@ -84,8 +27,23 @@ export interface PickRequest {
   health?: number | readonly HealthStatus[];
   /** Has the last word on a candidate. One that throws refuses, and the pick tells of it. */
   predicate?: (candidate: Candidate) => boolean;
+  /** The caller's zone, for pools that prefer near nodes; without it the pool's own. */
+  zone?: string;
+  /** Whose session it is: a client's address, a user's id, a cookie. A pool with `affinity` keeps it on its node. */
+  session?: string | Uint8Array;
+  /** What the request is expected to use of the quotas, by dimension. Unknown dimensions are unlimited; those that are not
+   * named cost their `default_cost`. */
+  cost?: Record<string, number | bigint | undefined>;
   /** The time on the clock of `process.hrtime.bigint()`; without it the clock is read where a rule needs it. */
   nowNs?: number | bigint;
+}
+
+/** A request that may wait for room. */
+export interface WaitingRequest extends Omit<PickRequest, 'nowNs'> {
+  /** How long it may wait; the configuration's `acquire_timeout_ms` by default, 0 = not at all. */
+  timeoutMs?: number;
+  /** Ends the wait; the promise is rejected with its reason. */
+  signal?: AbortSignal;
 }
 
 /** `failure`, `rate_limited` and `cancelled` as in Rust, C and Python. */
@@ -94,6 +52,8 @@ export type Outcome = 'success' | 'failure' | 'rate_limited' | 'cancelled';
 export interface FinishDetails {
   /** How long it took. Without it, strategies that need it measure from pick to finish. */
   latencyMs?: number;
+  /** What was used of the quotas, by dimension, in place of what the request was expected to cost. */
+  usage?: Record<string, number | bigint | undefined>;
   /** The time of the finish, on the clock of `process.hrtime.bigint()`. */
   nowNs?: number | bigint;
 }
@@ -105,36 +65,90 @@ export interface OutcomeDetails extends FinishDetails {
   retryAfterMs?: number;
 }
 
-/** A node at one moment. */
-export interface NodeStatus {
-  id: string;
-  /** Empty: none. */
-  name: string;
-  address: string;
-  weight: number;
-  labels: Record<string, string>;
-  health: HealthStatus;
-  draining: boolean;
-  /** Unfinished picks. */
-  inFlight: number;
-  /** The latency average at its last sample; kept while a strategy uses latency. */
-  latencyMs: number | undefined;
-  load: number | undefined;
-  remainingRatio: number | undefined;
-  consecutiveFailures: number;
-  /** A bigint from 2^53 on. */
-  userData: number | bigint;
-  index: number;
-  generation: number;
+/** A time of the caller's, on the clock of `process.hrtime.bigint()`. */
+export interface At {
+  nowNs?: number | bigint;
 }
 
-export interface Maintained {
-  /** When the next call is worth making, on the clock of `process.hrtime`. */
-  nextDueNs: number;
-  /** Picks that had outlived `lease_timeout_ms` and were given up. */
-  leasesExpired: number;
-  /** Whether nodes that went down or came back were taken account of. */
-  rebuilt: boolean;
+/** What a node says of itself, or what a host measured of it. What is left out stays. */
+export interface Load extends At {
+  /** Lower is better; in any unit. NaN and infinities are worst. */
+  load?: number;
+  /** The share of its quota that is left, 0.0 to 1.0. */
+  remainingRatio?: number;
+  /** Requests a second that it serves; with `utilization`, for `reported_load`. */
+  requestsPerS?: number;
+  /** The share of its capacity that is in use. */
+  utilization?: number;
+  /** Errors a second that it answers with. */
+  errorsPerS?: number;
+}
+
+/** How an attempt ended, as `failureOf` may say it. */
+export interface AttemptEnding {
+  /** Default `failure`. */
+  outcome?: Outcome;
+  kind?: FailureKind;
+  retryAfterMs?: number;
+  /** Whether something of the request went out to the node. Default true. */
+  sent?: boolean;
+}
+
+export interface CallOptions extends WaitingRequest {
+  /** Whether the request may be carried out twice. Default false. */
+  idempotent?: boolean;
+  /** How long each attempt may wait for room. Default 0. */
+  timeoutMs?: number;
+  /** What an error of an attempt means, where the codes of Node, `fetch` and undici do not say it. */
+  failureOf?: (error: unknown) => FailureKind | AttemptEnding | null | undefined;
+}
+
+/** An attempt that has ended. */
+export interface EndedAttempt extends AttemptEnding, At {
+  /** Which it was: 1 for the first. */
+  attempt: number;
+  /** Whether the request may be carried out twice. Default false. */
+  idempotent?: boolean;
+}
+
+/** After how long to try again, or why not to. */
+export type Retry =
+  | { afterMs: number; giveUp: undefined }
+  | { afterMs: undefined; giveUp: 'not_failed' | 'unsafe' | 'attempts' | 'budget' | 'no_node' };
+
+/** What was learned of a pool's nodes, as a document. */
+export interface Learned {
+  format: number;
+  nodes: Record<string, Record<string, unknown>>;
+}
+
+/** Where what was learned is kept, a text for each id: a file, a Map, or an object as one over a network. */
+export type Store =
+  | string
+  | URL
+  | Map<string, string>
+  | {
+      put(id: string, text: string): unknown;
+      list(): Iterable<readonly [string, string]> | Promise<Iterable<readonly [string, string]>>;
+    };
+
+/** A node to be checked. */
+export interface CheckedNode extends CheckDue {
+  /** The name of its pool. */
+  pool: string;
+}
+
+export interface StartOptions {
+  /** Looks at a node whose check is due; whether it is well. One that throws, or that has not answered when the signal is
+   * aborted, says that it is not. Without it, no checks are made. */
+  check?: (node: CheckedNode, options: { signal: AbortSignal }) => boolean | Promise<boolean>;
+  /** How often to maintain, at least 5 ms; checks are made when they are due. Default 1000. */
+  intervalMs?: number;
+}
+
+export interface MetricsOptions {
+  /** Default `prometheus`: its text format 0.0.4. */
+  format?: 'prometheus' | 'openmetrics';
 }
 
 /** One node of a pool as predicates and own strategies see it, read when it is asked. Throws a StateError once the
@@ -204,6 +218,28 @@ export class Pool implements Disposable {
   /** Chooses a node. @throws {NoNodeError} with the reason, if no node may be chosen. */
   pick(request?: PickRequest): Pick;
   /**
+   * `pick` that waits for room while the pool is saturated or rate limited. While it waits, the process does not end. Rejects
+   * with a NoNodeError: at once for other reasons, or if `acquire_queue` picks wait already; or with the signal's reason.
+   */
+  pickWithin(request?: WaitingRequest): Promise<Pick>;
+  /** `pickWithin` as a plain number. */
+  acquireWithin(request?: WaitingRequest): Promise<number>;
+  /** How many picks wait for room. */
+  get waiting(): number;
+  /**
+   * Picks a node and runs `attempt` with it, and again with another node as long as it throws, may be repeated, and the
+   * pool's budget of retries allows. A pick that `attempt` has not finished itself is a success if it returns, and what its
+   * error says if it throws. Rejects with the last attempt's error, or with a NoNodeError if there was no first one.
+   */
+  call<T>(
+    attempt: (pick: Pick, context: { attempt: number; signal: AbortSignal | undefined }) => T | PromiseLike<T>,
+    options?: CallOptions,
+  ): Promise<T>;
+  /** Whether to try again, for those who make their attempts themselves: ask once, and only if it will be made. */
+  retry(attempt: EndedAttempt): Retry;
+  /** The nodes to try in turn; the first is the one of the next pick. Counts nothing. @throws {NoNodeError} */
+  plan(request?: PickRequest): AttemptPlan;
+  /**
    * `pick` as a plain number, for the hottest paths: to be released, or its node stays busy. A function of this pool, which
    * may be taken off it. @throws {NoNodeError}
    */
@@ -220,8 +256,47 @@ export class Pool implements Disposable {
 
   /** Tells of an attempt that was no pick. Returns whether the node's health changed. @throws {StateError} */
   report(id: string, outcome: Outcome, details?: OutcomeDetails): boolean;
-  /** Tells a node's load; what is left out stays. NaN and infinities are worst. @throws {StateError} */
-  reportLoad(id: string, load: { load?: number; remainingRatio?: number }): void;
+  /** Tells a node's load. @throws {StateError} */
+  reportLoad(id: string, load: Load): void;
+
+  /** The checks that are due, for the caller to make and report: nobody else is told of them until their deadlines. `start`
+   * does all this. */
+  checksDue(nowNs?: number | bigint): CheckDue[];
+  /** When a check is next due; undefined without checks or nodes. */
+  get nextCheckNs(): number | undefined;
+  /** Tells the result of a check. Returns whether the node's health changed. @throws {StateError} */
+  reportCheck(id: string, ok: boolean, options?: { latencyMs?: number } & At): boolean;
+
+  /** The id of the node that a session is remembered with, whether or not it may take it now. */
+  affinity(session: string | Uint8Array, options?: At): string | undefined;
+  /** @throws {StateError} for an unknown node. @throws {ConfigError} if the pool has no `affinity`. */
+  setAffinity(session: string | Uint8Array, id: string, options?: At): void;
+  /** Whether it was remembered. */
+  clearAffinity(session: string | Uint8Array): boolean;
+  /** Moves the sessions that nodes which joined since the last time are due, all at once; how many. */
+  rebalance(options?: At): number;
+  /** Sends new picks to the tier of a node, as if those above it were down. @throws {StateError} */
+  failover(id: string): void;
+  /** Ends what `failover` began; whether it had. */
+  resetFailover(): boolean;
+
+  /** Replaces the configuration while picks are under way; what is known of nodes whose ids stay is kept. `seed` and
+   * `limits` cannot change. @throws {ConfigError} and changes nothing. */
+  reload(config: string | PoolConfig): void;
+  /** The configuration in force with every default, to be read as one. Its `version` is not enumerable. */
+  get config(): PoolConfig & { readonly version: number };
+  /** How often the configuration was replaced, the first included. */
+  get configVersion(): number;
+  /** Its name in an engine; else `default`. */
+  get name(): string;
+  /** What was learned of the nodes, as data that every language can take up. */
+  learned(): Learned;
+  /** Takes up what another pool has learned; of how many nodes. @throws {ConfigError} and changes nothing. */
+  learnFrom(learned: Learned | string): number;
+  /** Keeps what was learned in a file, a Map or a store; of how many nodes. */
+  save(store: Store): Promise<number>;
+  /** Takes up what is kept of the pool's nodes; of how many. */
+  restore(store: Store): Promise<number>;
 
   /** Replaces all nodes; those whose ids stay keep what is known of them. @throws {ConfigError} and changes nothing. */
   setNodes(nodes: readonly NodeConfig[]): void;
@@ -231,8 +306,8 @@ export class Pool implements Disposable {
   registerBatch(nodes: readonly NodeConfig[]): void;
   /** Picks under way end as usual. @throws {StateError} */
   deregister(id: string): void;
-  /** A draining node takes no new picks. `on` is true by default. @throws {StateError} */
-  drain(id: string, on?: boolean): void;
+  /** A draining node takes no new picks but those of its sessions. `on` is true by default. @throws {StateError} */
+  drain(id: string, on?: boolean, options?: At): void;
   /** @throws {StateError} */
   setWeight(id: string, weight: number): void;
   /** Gives a node the host's own number: 0 to 2^64 - 1. @throws {StateError} */
@@ -245,12 +320,66 @@ export class Pool implements Disposable {
   setOwnStrategy(choose: OwnStrategy, fallback?: StrategyChain): void;
 
   /** All nodes in declared order. */
-  nodes(): NodeStatus[];
+  nodes(options?: At): NodeStatus[];
+  /** The nodes that have all of the labels. */
+  find(labels: Record<string, string | undefined>, options?: At): NodeStatus[];
   /** How many nodes there are. */
   get length(): number;
-  /** Does what time asks for: call it about once a second. */
+  /** The pool and all its nodes in figures. */
+  stats(options?: At): PoolStats;
+  /** The same as a text for Prometheus. */
+  metrics(options?: MetricsOptions): string;
+  /**
+   * Has `listener` called with what happens from now on, in the middle of the call that makes it happen; with every selection
+   * only if asked to, since that costs each pick the call. What it throws becomes a warning of the process. Returns a number
+   * for `offEvent`.
+   */
+  onEvent(listener: (event: PoolEvent) => void, options?: { selections?: boolean }): number;
+  /** Whether it was a listener. */
+  offEvent(id: number): boolean;
+  /** Does what time asks for: call it about once a second, or `start`. */
   maintain(nowNs?: number | bigint): Maintained;
+  /** Maintains, and makes the checks that are due, from timers that keep no process alive; until `stop` or `close`. */
+  start(options?: StartOptions): void;
+  stop(): void;
   /** Frees the pool. Every ticket is void then. May be called again. */
+  close(): void;
+  get closed(): boolean;
+  /** `close`. */
+  [Symbol.dispose](): void;
+}
+
+/** All pools of one configuration, by name, replaced together while picks are under way. */
+export class Engine implements Disposable {
+  private constructor();
+  /** From a YAML or JSON file, which `reload` reads again. @throws {ConfigError} naming key and line. */
+  static open(path: string | URL): Engine;
+  /** From YAML or JSON text, or an object of the same keys. @throws {ConfigError} naming key and line. */
+  static fromConfig(config: string | EngineConfig): Engine;
+
+  /** The pool of a name: the same each time, also after reloads. @throws {ConfigError} if there is none. */
+  pool(name: string): Pool;
+  /** In the order of the configuration. */
+  names(): string[];
+  /** Reads the file again, and puts it in force as a whole. A pool that was taken out goes on for those who have it.
+   * @throws {ConfigError} and changes nothing. */
+  reload(): Reloaded;
+  /** `reload` from a text or an object. */
+  reloadFrom(config: string | EngineConfig): Reloaded;
+  /** The configuration in force with every default, to be read as one. Its `version`s are not enumerable. */
+  get config(): { pools: Record<string, PoolConfig & { readonly version: number }>; readonly version: number };
+  /** How often a configuration was put in force, the first included. */
+  get version(): number;
+  /** Maintains all pools. */
+  maintain(nowNs?: number | bigint): Maintained;
+  /** Each pool in figures. */
+  stats(options?: At): PoolStats[];
+  /** All of them as a text for Prometheus. */
+  metrics(options?: MetricsOptions): string;
+  /** `start` of all pools, also of those that come later. */
+  start(options?: StartOptions): void;
+  stop(): void;
+  /** Closes all pools. May be called again. */
   close(): void;
   get closed(): boolean;
   /** `close`. */

@@ -1,11 +1,13 @@
 'use strict';
 
 const { Pool, Pick, Candidate } = require('./lib/pool.js');
+const { Engine } = require('./lib/engine.js');
 const { Strategy, HealthTracker, select } = require('./lib/alone.js');
 const errors = require('./lib/errors.js');
 
 module.exports = {
   Pool,
+  Engine,
   Pick,
   Candidate,
   Strategy,

@@ -2,6 +2,7 @@ import loadwise from './index.js';
 
 export const {
   Pool,
+  Engine,
   Pick,
   Candidate,
   Strategy,

@@ -8,12 +8,21 @@ if (Symbol.dispose === undefined) {
   Object.defineProperty(Symbol, 'dispose', { value: Symbol('Symbol.dispose') });
 }
 
+const SUCCESS = { outcome: 'success' };
+
+/** How a pick was finished; undefined while it is not. */
+let endingOf;
+
 /** A chosen node, in flight until this is finished; one that is disposed of unfinished counts as cancelled. */
 class Pick {
   #handle;
-  #finished = false;
+  #ending = undefined;
   #node;
   #address;
+
+  static {
+    endingOf = (pick) => pick.#ending;
+  }
 
   constructor(handle, ticket, index, generation, callbackFailed, callbackError) {
     this.#handle = handle;
@@ -42,17 +51,19 @@ class Pick {
 
   success(details) {
     if (details === undefined) {
-      return this.#ended(release(this.#handle.number, this.ticket));
+      const first = release(this.#handle.number, this.ticket);
+      this.#ending ??= SUCCESS;
+      return first;
     }
-    return this.#finish(undefined, undefined, details);
+    return this.#finish(undefined, undefined, undefined, details);
   }
 
   failure(kind, details) {
-    return this.#finish('failure', kind, details);
+    return this.#finish('failure', kind, undefined, details);
   }
 
   rateLimited(details) {
-    return this.#finish('rate_limited', undefined, details, details?.retryAfterMs);
+    return this.#finish('rate_limited', undefined, details?.retryAfterMs, details);
   }
 
   cancel() {
@@ -60,18 +71,22 @@ class Pick {
   }
 
   [Symbol.dispose]() {
-    if (!this.#finished) {
+    if (this.#ending === undefined) {
       this.cancel();
     }
   }
 
-  #finish(outcome, kind, details, retryAfterMs) {
+  #finish(outcome, kind, retryAfterMs, details) {
     const { number } = this.#handle;
-    return this.#ended(finish(number, this.ticket, outcome, kind, details?.latencyMs, retryAfterMs, details?.nowNs));
-  }
-
-  #ended(first) {
-    this.#finished = true;
+    const latencyMs = details?.latencyMs;
+    const nowNs = details?.nowNs;
+    const usage = details?.usage;
+    // What is passed is looked at, be it undefined.
+    const first =
+      usage === undefined
+        ? finish(number, this.ticket, outcome, kind, latencyMs, retryAfterMs, nowNs)
+        : finish(number, this.ticket, outcome, kind, latencyMs, retryAfterMs, nowNs, usage);
+    this.#ending ??= outcome === undefined ? SUCCESS : { outcome, kind, retryAfterMs };
     return first;
   }
 
@@ -80,4 +95,4 @@ class Pick {
   }
 }
 
-module.exports = { Pick };
+module.exports = { Pick, endingOf };

@@ -5,7 +5,13 @@ const native = require('./native.js');
 const field = require('./field.js');
 const { Candidate } = require('./candidate.js');
 const { Pick } = require('./pick.js');
-const { NoNodeError, wrongArgument } = require('./errors.js');
+const { ask, askAll, asFunction, asObject, lastPick } = require('./request.js');
+const { call } = require('./call.js');
+const { observe, stopObserving } = require('./events.js');
+const { documentOf } = require('./document.js');
+const { restore, save } = require('./store.js');
+const { start } = require('./timer.js');
+const { within } = require('./wait.js');
 const {
   acquire: acquirePlain,
   release: releaseSuccess,
@@ -13,16 +19,25 @@ const {
   TICKET,
   INDEX,
   GENERATION,
-  FLAG,
 } = require('./registers.js');
 
 const FILE = Symbol('file');
+const OPENED = Symbol('opened');
+
+/** What JavaScript knows of a pool. */
+let handleOf;
+
 /** Nodes under one policy: pick, use, finish. */
 class Pool {
   #handle;
 
+  static {
+    handleOf = (pool) => pool.#handle;
+  }
+
   constructor(config = {}, kind = undefined) {
-    const handle = new Handle(kind === FILE ? native.openFile(config) : native.open(config));
+    const opened = kind === OPENED ? config : kind === FILE ? native.openFile(config) : native.open(config);
+    const handle = new Handle(opened);
     this.#handle = handle;
     // Own functions, so that they may be taken off the pool.
     this.acquire = (request) => acquire(handle, request);
@@ -44,9 +59,45 @@ class Pool {
       const ticket = acquirePlain(handle.number);
       return new Pick(handle, ticket, registers[INDEX], registers[GENERATION], false, undefined);
     }
-    const failure = { error: undefined };
-    const ticket = ask(handle, request, failure);
-    return new Pick(handle, ticket, registers[INDEX], registers[GENERATION], registers[FLAG] === 1, failure.error);
+    return pick(handle, request);
+  }
+
+  pickWithin(request) {
+    const handle = this.#handle;
+    const lastLook = () => {
+      const failure = { error: undefined };
+      askAll(native.askOnce, handle, request, failure);
+      return lastPick(handle, failure);
+    };
+    return within(handle, request, () => pick(handle, request), lastLook);
+  }
+
+  acquireWithin(request) {
+    const handle = this.#handle;
+    const lastLook = () => {
+      askAll(native.askOnce, handle, request);
+      return registers[TICKET];
+    };
+    return within(handle, request, () => acquire(handle, request), lastLook);
+  }
+
+  get waiting() {
+    return native.waiting(this.#handle.number);
+  }
+
+  call(attempt, options) {
+    return call(this.#handle, (request) => this.pickWithin(request), attempt, options);
+  }
+
+  retry(attempt) {
+    const { outcome, kind, retryAfterMs, attempt: count, idempotent, sent, nowNs } = asObject(attempt, 'attempt');
+    const said = outcome ?? (kind === undefined ? undefined : 'failure');
+    const wait = native.retry(this.#handle.number, said, kind, retryAfterMs, count, idempotent, sent, nowNs);
+    return typeof wait === 'string' ? { afterMs: undefined, giveUp: wait } : { afterMs: wait, giveUp: undefined };
+  }
+
+  plan(request) {
+    return askAll(native.plan, this.#handle, request);
   }
 
   nodeOf(ticket) {
@@ -62,8 +113,74 @@ class Pool {
   }
 
   reportLoad(id, load) {
-    const { load: value, remainingRatio } = asObject(load, 'load');
-    native.reportLoad(this.#handle.number, id, value, remainingRatio);
+    const { load: value, remainingRatio, requestsPerS, utilization, errorsPerS, nowNs } = asObject(load, 'load');
+    const { number } = this.#handle;
+    native.reportLoad(number, id, value, remainingRatio, requestsPerS, utilization, errorsPerS, nowNs);
+  }
+
+  checksDue(nowNs) {
+    return native.checksDue(this.#handle.number, nowNs);
+  }
+
+  get nextCheckNs() {
+    return native.nextCheck(this.#handle.number);
+  }
+
+  reportCheck(id, ok, options = {}) {
+    const { latencyMs, nowNs } = asObject(options, 'options');
+    return native.reportCheck(this.#handle.number, id, ok, latencyMs, nowNs);
+  }
+
+  affinity(session, options = {}) {
+    return native.affinity(this.#handle.number, session, asObject(options, 'options').nowNs);
+  }
+
+  setAffinity(session, id, options = {}) {
+    native.setAffinity(this.#handle.number, session, id, asObject(options, 'options').nowNs);
+  }
+
+  clearAffinity(session) {
+    return native.clearAffinity(this.#handle.number, session);
+  }
+
+  rebalance(options = {}) {
+    return native.rebalance(this.#handle.number, asObject(options, 'options').nowNs);
+  }
+
+  failover(id) {
+    native.failover(this.#handle.number, id);
+  }
+
+  resetFailover() {
+    return native.resetFailover(this.#handle.number);
+  }
+
+  reload(config) {
+    native.reload(this.#handle.number, config ?? null);
+  }
+
+  get config() {
+    return documentOf(native.config(this.#handle.number));
+  }
+
+  learned() {
+    return native.learned(this.#handle.number);
+  }
+
+  learnFrom(learned) {
+    return native.learnFrom(this.#handle.number, learned ?? null);
+  }
+
+  save(store) {
+    return save(this.#handle, store);
+  }
+
+  restore(store) {
+    return restore(this.#handle, store);
+  }
+
+  find(labels, options = {}) {
+    return native.find(this.#handle.number, labels, asObject(options, 'options').nowNs);
   }
 
   setNodes(nodes) {
@@ -82,8 +199,8 @@ class Pool {
     native.deregister(this.#handle.number, id);
   }
 
-  drain(id, on = true) {
-    native.drain(this.#handle.number, id, on);
+  drain(id, on = true, options = {}) {
+    native.drain(this.#handle.number, id, on, asObject(options, 'options').nowNs);
   }
 
   setWeight(id, weight) {
@@ -104,15 +221,37 @@ class Pool {
   }
 
   setOwnStrategy(choose, fallback) {
-    if (typeof choose !== 'function') {
-      throw wrongArgument('choose', `must be a function, not ${typeof choose}`);
-    }
+    asFunction(choose, 'choose');
     native.setOwnStrategy(this.#handle.number, fallback);
     this.#handle.own = choose;
   }
 
-  nodes() {
-    return native.nodes(this.#handle.number);
+  nodes(options = {}) {
+    return native.nodes(this.#handle.number, asObject(options, 'options').nowNs);
+  }
+
+  stats(options = {}) {
+    return native.stats(this.#handle.number, asObject(options, 'options').nowNs);
+  }
+
+  metrics(options = {}) {
+    return native.metrics(this.#handle.number, asObject(options, 'options').format);
+  }
+
+  onEvent(listener, options) {
+    return observe(this.#handle, listener, options);
+  }
+
+  offEvent(id) {
+    return stopObserving(this.#handle, id);
+  }
+
+  get name() {
+    return native.name(this.#handle.number);
+  }
+
+  get configVersion() {
+    return native.configVersion(this.#handle.number);
   }
 
   get length() {
@@ -123,13 +262,26 @@ class Pool {
     return native.maintain(this.#handle.number, nowNs);
   }
 
+  start(options) {
+    const handle = this.#handle;
+    native.maintain(handle.number);
+    // A pool that is forgotten is freed, started or not.
+    const weak = new WeakRef(handle);
+    const stop = start(() => stillOpen(weak.deref()), options);
+    handle.stop();
+    handle.stop = stop;
+  }
+
+  stop() {
+    this.#handle.stop();
+  }
+
   get closed() {
     return native.closed(this.#handle.number);
   }
 
   close() {
-    native.close(this.#handle.number);
-    this.#handle.own = undefined;
+    this.#handle.close();
   }
 
   [Symbol.dispose]() {
@@ -137,14 +289,37 @@ class Pool {
   }
 }
 
-/** A pool's number in the addon, what keeps it there, and the own strategy that picks are to be given. */
+/** A pool's number in the addon, what keeps it there, and what JavaScript knows of it beside. */
 class Handle {
   constructor({ number, keeper }) {
     this.number = number;
     this.keeper = keeper;
+    /** The own strategy that picks are to be given. */
     this.own = undefined;
+    /** Picks that wait, and listeners by their numbers. */
+    this.waiters = new Set();
+    this.observers = new Map();
+    /** Ends what `start` began. */
+    this.stop = () => {};
+    /** The engine whose pool it is, which lives as long. */
+    this.engine = undefined;
+  }
+
+  close() {
+    this.stop();
+    for (const id of this.observers.keys()) {
+      native.stopObserving(this.number, id);
+    }
+    this.observers.clear();
+    native.close(this.number);
+    this.own = undefined;
+    for (const waiter of this.waiters) {
+      waiter.wake();
+    }
   }
 }
+
+const stillOpen = (handle) => (handle === undefined || native.closed(handle.number) ? undefined : [handle]);
 
 function isPlain(handle, request) {
   return request === undefined && handle.own === undefined;
@@ -154,47 +329,10 @@ function acquire(handle, request) {
   return isPlain(handle, request) ? acquirePlain(handle.number) : ask(handle, request, { error: undefined });
 }
 
-/** A pick with conditions or callbacks; its ticket. `failure` gets what a callback threw first. */
-function ask(handle, request = {}, failure) {
-  const { number, own } = handle;
-  const { key, exclude, require: labels, health, predicate, nowNs } = asObject(request, 'request');
-  const excluded = asList(exclude);
-  if (predicate === undefined && own === undefined) {
-    native.ask(number, key, excluded, labels, health, undefined, nowNs);
-    return registers[TICKET];
-  }
-  const accepts = contained(predicate, failure, (index, generation) =>
-    Boolean(predicate(new Candidate(handle, index, generation))),
-  );
-  const choose = contained(own, failure, (table, asked) => own(candidates(handle, table), asked) ?? null);
-  try {
-    native.ask(number, key, excluded, labels, health, accepts, nowNs, choose);
-  } catch (error) {
-    if (error instanceof NoNodeError && error.callbackFailed && failure.error !== undefined) {
-      error.cause = failure.error;
-    }
-    throw error;
-  }
-  return registers[TICKET];
-}
-
-/** `call`, which tells the addon of an exception by returning undefined; what is no function stays for it to refuse. */
-function contained(callback, failure, call) {
-  if (typeof callback !== 'function') {
-    return callback;
-  }
-  return (first, second) => {
-    try {
-      return call(first, second);
-    } catch (error) {
-      failure.error ??= error;
-      return undefined;
-    }
-  };
-}
-
-function candidates(handle, table) {
-  return Array.from({ length: table.length / 2 }, (_, i) => new Candidate(handle, table[2 * i], table[2 * i + 1]));
+function pick(handle, request) {
+  const failure = { error: undefined };
+  ask(handle, request, failure);
+  return lastPick(handle, failure);
 }
 
 function release({ number }, ticket, outcome, details) {
@@ -208,22 +346,16 @@ function outcomeDetails(details) {
   if (details === undefined) {
     return [];
   }
-  const { kind, latencyMs, retryAfterMs, nowNs } = asObject(details, 'details');
-  return [kind, latencyMs, retryAfterMs, nowNs];
+  const { kind, latencyMs, retryAfterMs, nowNs, usage } = asObject(details, 'details');
+  const told = [kind, latencyMs, retryAfterMs, nowNs];
+  return usage === undefined ? told : [...told, usage];
 }
 
-function asObject(value, name) {
-  if (typeof value !== 'object' || value === null) {
-    throw wrongArgument(name, `must be an object, not ${value === null ? 'null' : typeof value}`);
-  }
-  return value;
+/** A pool of an engine. */
+function poolOf(engine, opened) {
+  const pool = new Pool(opened, OPENED);
+  handleOf(pool).engine = engine;
+  return pool;
 }
 
-/** Sets and other collections as the list that the addon takes. */
-function asList(values) {
-  return typeof values === 'object' && values !== null && !Array.isArray(values) && values[Symbol.iterator]
-    ? Array.from(values)
-    : values;
-}
-
-module.exports = { Pool, Pick, Candidate };
+module.exports = { Pool, Pick, Candidate, handleOf, poolOf };

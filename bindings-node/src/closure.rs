@@ -130,6 +130,27 @@ impl<'c, T> Call<'c, T> {
         self.js.text(self.argument(index)?, name)
     }
 
+    /// A boolean; `otherwise` if it is not given.
+    pub fn boolean(&self, index: usize, name: &str, otherwise: bool) -> Result<bool> {
+        match self.given(index)? {
+            Some(value) => self.js.as_boolean(value).ok_or_else(|| self.js.not(value, name, "a boolean")),
+            None => Ok(otherwise),
+        }
+    }
+
+    /// A number, unless it is undefined.
+    pub fn optional_number(&self, index: usize, name: &str) -> Result<Option<f64>> {
+        match self.given(index)? {
+            Some(value) => self.js.as_number(value).map(Some).ok_or_else(|| self.js.not(value, name, "a number")),
+            None => Ok(None),
+        }
+    }
+
+    /// The time that is given, or now.
+    pub fn now_ns(&self, index: usize) -> Result<u64> {
+        Ok(self.nanoseconds(index, "nowNs")?.unwrap_or_else(loadwise::now_ns))
+    }
+
     /// A whole number from 0 to 2³² - 1.
     pub fn uint32(&self, index: usize, name: &str) -> Result<u32> {
         match self.js.as_number(self.argument(index)?) {

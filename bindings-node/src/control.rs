@@ -3,16 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use loadwise::config::{self, PoolConfig, StrategyConfig};
-use loadwise::{Limits, Load, NodeSpec, now_ns};
+use loadwise::config::{self, StrategyConfig, parse_chain, parse_nodes};
+use loadwise::stats::PoolStats;
+use loadwise::{ConfigError, Limits, Load, NodeSpec, openmetrics, prometheus};
 
 use crate::callback::OwnStrategy;
 use crate::closure::{Call, define};
 use crate::error::{ErrorMaker, Result};
 use crate::js::{Js, Type, Value};
 use crate::pool::Pools;
-use crate::report::read as read_report;
-use crate::{data, value};
+use crate::{data, report, value};
 
 pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &Rc<ErrorMaker>) -> Result<()> {
     define(
@@ -21,7 +21,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
         pools,
         errors,
         &[
-            ("report", report),
+            ("report", told),
             ("reportLoad", report_load),
             ("setNodes", set_nodes),
             ("register", register),
@@ -35,22 +35,30 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
             ("strategy", strategy),
             ("nodes", nodes),
             ("length", length),
+            ("name", name),
+            ("configVersion", config_version),
             ("maintain", maintain),
+            ("stats", stats),
+            ("metrics", metrics),
         ],
     )
 }
 
-fn report<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let changed = Pools::of(call)?.report(&call.text(1, "id")?, read_report(call)?)?;
-    call.js.boolean(changed)
+fn told<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (pool, id) = (Pools::of(call)?, call.text(1, "id")?);
+    call.js.boolean(report::told(call, |report| pool.report(&id, report))??)
 }
 
+/// `reportLoad(pool, id, load, remainingRatio, requestsPerS, utilization, errorsPerS, nowNs)`
 fn report_load<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let number = |index, name| match call.given(index)? {
-        Some(value) => call.js.as_number(value).map(Some).ok_or_else(|| call.js.not(value, name, "a number")),
-        None => Ok(None),
+    let load = Load {
+        load: call.optional_number(2, "load")?,
+        remaining_ratio: call.optional_number(3, "remainingRatio")?,
+        requests_per_s: call.optional_number(4, "requestsPerS")?,
+        utilization: call.optional_number(5, "utilization")?,
+        errors_per_s: call.optional_number(6, "errorsPerS")?,
+        now_ns: call.nanoseconds(7, "nowNs")?,
     };
-    let load = Load { load: number(2, "load")?, remaining_ratio: number(3, "remainingRatio")?, ..Load::default() };
     Pools::of(call)?.report_load(&call.text(1, "id")?, load)?;
     call.js.undefined()
 }
@@ -73,13 +81,13 @@ fn register_batch<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 
 /// Nodes as a configuration has them; the pool's own bounds are checked by the pool.
 fn specs(nodes: config::Value) -> Result<Vec<NodeSpec>> {
-    let limits = [
-        ("max_nodes", Limits::NODES_MAX),
-        ("max_labels", Limits::LABELS_MAX),
-        ("max_label_bytes", Limits::LABEL_BYTES_MAX),
-    ];
-    let limits = config::Value::map(limits.map(|(name, most)| (name, config::Value::from(most))));
-    Ok(PoolConfig::from_value(&config::Value::map([("nodes", nodes), ("limits", limits)]))?.nodes)
+    let limits = Limits {
+        max_nodes: Limits::NODES_MAX,
+        max_labels: Limits::LABELS_MAX,
+        max_label_bytes: Limits::LABEL_BYTES_MAX,
+        ..Limits::default()
+    };
+    Ok(parse_nodes(&nodes, &limits)?)
 }
 
 fn deregister<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
@@ -87,12 +95,10 @@ fn deregister<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     call.js.undefined()
 }
 
+/// `drain(pool, id, on, nowNs)`
 fn drain<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let on = match call.given(2)? {
-        Some(value) => call.js.as_boolean(value).ok_or_else(|| call.js.not(value, "on", "a boolean"))?,
-        None => true,
-    };
-    Pools::of(call)?.drain(&call.text(1, "id")?, on)?;
+    let (on, now_ns) = (call.boolean(2, "on", true)?, call.now_ns(3)?);
+    Pools::of(call)?.drain_at(&call.text(1, "id")?, on, now_ns)?;
     call.js.undefined()
 }
 
@@ -128,25 +134,53 @@ pub fn chain<'c>(js: Js<'c>, given: Value<'c>, name: &str) -> Result<Vec<Strateg
     if js.type_of(given)? == Type::Undefined {
         return Err(js.not(given, name, "the name of a strategy, an object or a list of these"));
     }
-    let limits = [("max_nodes", 1), ("max_table_size", Limits::TABLE_SIZE_MAX)];
-    let limits = config::Value::map(limits.map(|(name, bound)| (name, config::Value::from(bound))));
-    let strategy = value::read(js, given, name)?;
-    Ok(PoolConfig::from_value(&config::Value::map([("strategy", strategy), ("limits", limits)]))?.strategy)
+    Ok(parse_chain(&value::read(js, given, name)?)?)
 }
 
 fn strategy<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     call.js.string(Pools::of(call)?.strategy())
 }
 
+/// `nodes(pool, nowNs)`
 fn nodes<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    data::nodes(call.js, &Pools::of(call)?.nodes())
+    let now_ns = call.now_ns(1)?;
+    data::nodes(call.js, &Pools::of(call)?.nodes_at(now_ns))
 }
 
 fn length<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     call.js.number(Pools::of(call)?.len() as f64)
 }
 
+fn name<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    call.js.string(Pools::of(call)?.name())
+}
+
+fn config_version<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    call.js.number(Pools::of(call)?.config_version() as f64)
+}
+
 fn maintain<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let now = call.nanoseconds(1, "nowNs")?.unwrap_or_else(now_ns);
-    data::maintained(call.js, Pools::of(call)?.maintain(now))
+    let now_ns = call.now_ns(1)?;
+    data::maintained(call.js, Pools::of(call)?.maintain(now_ns))
+}
+
+/// `stats(pool, nowNs)`
+fn stats<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let now_ns = call.now_ns(1)?;
+    value::data(call.js, &Pools::of(call)?.stats_at(now_ns).to_value(), &value::STATS)
+}
+
+/// `metrics(pool, format)` → a text.
+fn metrics<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    call.js.string(&exposition(call, 1, &[Pools::of(call)?.stats()])?)
+}
+
+/// Figures in the format that the argument names.
+pub fn exposition<T>(call: &Call<'_, T>, format: usize, pools: &[PoolStats]) -> Result<String> {
+    let format = call.given(format)?.map(|format| call.js.text(format, "format")).transpose()?;
+    match format.as_deref() {
+        None | Some("prometheus") => Ok(prometheus(pools)),
+        Some("openmetrics") => Ok(openmetrics(pools)),
+        Some(_) => Err(ConfigError::new("format", 0, "must be prometheus or openmetrics").into()),
+    }
 }

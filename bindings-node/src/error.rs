@@ -3,23 +3,20 @@
 use std::fmt;
 use std::ptr;
 
-use loadwise::{CODES, ConfigError, Error, NoNode, TicketError};
+use loadwise::{CODES, ConfigError, Error, NoNode, StateError, TicketError};
 use napi::sys;
 
 use crate::js::{Js, Value, node_api};
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// Numbers of [`CODES`] that no error of the core has.
-const CLOSED: u32 = 203;
+/// The number of [`CODES`] that no error of the core has.
 const PANIC: u32 = 606;
 
 #[derive(Debug)]
 pub enum Failure {
     Error(Error),
     NoNode(NoNode),
-    /// The pool was closed, which the core cannot be asked about.
-    Closed,
     /// A defect of ours, contained.
     Panic,
     /// Node-API refused; if JavaScript threw, that is pending.
@@ -31,7 +28,6 @@ impl fmt::Display for Failure {
         match self {
             Self::Error(e) => e.fmt(f),
             Self::NoNode(e) => e.fmt(f),
-            Self::Closed => f.write_str("the pool is closed"),
             Self::Panic => f.write_str("a defect of loadwise, contained: please report it"),
             Self::Node(status) => write!(f, "Node-API failed with status {status}"),
         }
@@ -43,7 +39,6 @@ impl Failure {
         match self {
             Self::Error(e) => e.code(),
             Self::NoNode(e) => e.code(),
-            Self::Closed => CLOSED,
             Self::Panic | Self::Node(_) => PANIC,
         }
     }
@@ -69,6 +64,12 @@ impl From<Error> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(e: ConfigError) -> Self {
+        Self::Error(e.into())
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(e: StateError) -> Self {
         Self::Error(e.into())
     }
 }
@@ -112,10 +113,16 @@ impl ErrorMaker {
         ptr::null_mut()
     }
 
-    fn try_throw<'c>(&self, js: Js<'c>, failure: &Failure) -> Result<()> {
+    fn try_throw(&self, js: Js<'_>, failure: &Failure) -> Result<()> {
         if node_api!(js, napi_is_exception_pending() -> bool)? {
             return Ok(());
         }
+        let error = self.make(js, failure)?;
+        node_api!(js, napi_throw(error.raw()))
+    }
+
+    /// The exception of a failure, not thrown.
+    pub fn make<'c>(&self, js: Js<'c>, failure: &Failure) -> Result<Value<'c>> {
         let none = js.undefined()?;
         let details = match failure {
             Failure::Error(Error::Config(e)) => [js.string(&e.key)?, js.integer(e.line as u64)?, none],
@@ -132,8 +139,7 @@ impl ErrorMaker {
         let arguments = [js.small(status)?, js.string(&code(status))?, message, first, second, third];
         let function = node_api!(js, napi_get_reference_value(self.function) -> sys::napi_value)?;
         // SAFETY: it was got in this call.
-        let error = js.call(unsafe { Value::new(function) }, &arguments)?;
-        node_api!(js, napi_throw(error.raw()))
+        js.call(unsafe { Value::new(function) }, &arguments)
     }
 }
 

@@ -5,18 +5,25 @@
 
 #![deny(missing_debug_implementations)]
 
+mod attempts;
 mod callback;
 mod closure;
 mod control;
 mod data;
+mod engine;
 mod error;
+mod events;
+mod function;
 mod health;
 mod js;
+mod learned;
 mod pool;
 mod report;
 mod request;
 mod select;
+mod sessions;
 mod value;
+mod wait;
 
 use std::rc::Rc;
 

@@ -7,47 +7,54 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use loadwise::config::PoolConfig;
-use loadwise::{Lease, Pool, Report, Request, Ticket, TicketError};
+use loadwise::{Lease, Pool, Report, Request, StateError, Ticket, TicketError};
 use napi::sys;
 
 use crate::closure::{Call, define, define_one};
-use crate::error::{ErrorMaker, Failure, Result};
-use crate::js::{Js, Type, Value, node_api};
-use crate::{control, data, report, request, value};
+use crate::error::{ErrorMaker, Result};
+use crate::js::{Js, Value, node_api};
+use crate::request::Asked;
+use crate::{attempts, control, data, engine, events, learned, report, request, sessions, wait};
 
 /// The pools of one environment. Its functions keep it.
 #[derive(Debug)]
 pub struct Pools {
     /// By number; a number is given out again when nobody in JavaScript has it any more.
     slots: RefCell<Vec<Slot>>,
-    registers: Registers,
+    pub registers: Registers,
 }
+
+/// A pool as the environment has it. The inner count is for pools of an engine; a call counts in the outer one, which
+/// needs no atomic operation.
+pub type Held = Rc<Arc<Pool>>;
 
 #[derive(Debug)]
 enum Slot {
-    Open(Rc<Pool>),
+    Open(Held),
     Closed,
     Free,
 }
 
 impl Pools {
     /// The pool of a call, by its first argument. It stays for the caller even if a callback closes it.
-    pub fn of(call: &Call<'_, Self>) -> Result<Rc<Pool>> {
-        let number = call.js.as_uint32(call.argument(0)?).ok_or(Failure::Closed)?;
+    pub fn of(call: &Call<'_, Self>) -> Result<Held> {
+        let number = call.js.as_uint32(call.argument(0)?).ok_or(StateError::Closed)?;
         call.state.at(number as usize)
     }
 
     #[inline(always)]
-    fn at(&self, number: usize) -> Result<Rc<Pool>> {
+    fn at(&self, number: usize) -> Result<Held> {
         match self.slots.borrow().get(number) {
             Some(Slot::Open(pool)) => Ok(pool.clone()),
-            _ => Err(Failure::Closed),
+            _ => Err(StateError::Closed.into()),
         }
     }
 
-    fn add(&self, pool: Pool) -> usize {
+    fn add(&self, pool: Arc<Pool>) -> usize {
         let mut slots = self.slots.borrow_mut();
         let open = Slot::Open(Rc::new(pool));
         match slots.iter().position(|slot| matches!(slot, Slot::Free)) {
@@ -71,7 +78,7 @@ impl Pools {
 /// Numbers that JavaScript and the hottest functions share: each argument and each result that Node converts costs a
 /// quarter of an empty call. Written right before a call, read right after it.
 #[derive(Debug)]
-struct Registers {
+pub struct Registers {
     numbers: *mut f64,
     array: sys::napi_ref,
     env: sys::napi_env,
@@ -123,6 +130,9 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
     let pools = Rc::new(Pools { slots: RefCell::default(), registers });
     define_one::<_, 0, _>(js, object, &pools, errors, "acquire", acquire)?;
     define_one::<_, 0, _>(js, object, &pools, errors, "release", release)?;
+    define_one::<_, { request::ARGUMENTS_USUAL }, _>(js, object, &pools, errors, "ask", ask)?;
+    define_one::<_, { request::ARGUMENTS }, _>(js, object, &pools, errors, "askMore", ask)?;
+    define_one::<_, { request::ARGUMENTS }, _>(js, object, &pools, errors, "askOnce", ask_once)?;
     let opener = Rc::new(Opener(pools.clone()));
     define(js, object, &opener, errors, &[("open", open), ("openFile", open_file)])?;
     define(
@@ -131,7 +141,6 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
         &pools,
         errors,
         &[
-            ("ask", ask),
             ("finish", finish),
             ("ticketNode", ticket_node),
             ("described", data::described),
@@ -141,7 +150,16 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
             ("closed", closed),
         ],
     )?;
-    control::define_on(js, object, &pools, errors)
+    let others = [
+        attempts::define_on,
+        control::define_on,
+        engine::define_on,
+        events::define_on,
+        learned::define_on,
+        sessions::define_on,
+        wait::define_on,
+    ];
+    others.iter().try_for_each(|define_on| define_on(js, object, &pools, errors))
 }
 
 /// Makes pools, which keep the environment's others.
@@ -150,13 +168,7 @@ struct Opener(Rc<Pools>);
 
 /// `open(config: text | object)` → `{number, keeper}`: the pool is freed with its keeper.
 fn open<'c>(call: &Call<'c, Opener>) -> Result<Value<'c>> {
-    let (js, given) = (call.js, call.argument(0)?);
-    let config = match js.type_of(given)? {
-        Type::String => PoolConfig::parse(&js.text(given, "")?)?,
-        Type::Object => PoolConfig::from_value(&value::read(js, given, "")?)?,
-        _ => return Err(js.not(given, "", "a configuration, text or an object")),
-    };
-    opened(call, config)
+    opened(call, PoolConfig::from_value(&engine::document(call.js, call.argument(0)?)?)?)
 }
 
 /// `openFile(path)`: as `open`.
@@ -165,8 +177,12 @@ fn open_file<'c>(call: &Call<'c, Opener>) -> Result<Value<'c>> {
 }
 
 fn opened<'c>(call: &Call<'c, Opener>, config: PoolConfig) -> Result<Value<'c>> {
-    let (js, pools) = (call.js, &call.state.0);
-    let number = pools.add(Pool::builder().config(config).build()?);
+    handed_out(call.js, &call.state.0, Arc::new(Pool::builder().config(config).build()?))
+}
+
+/// Gives a pool a number: `{number, keeper}`.
+pub fn handed_out<'c>(js: Js<'c>, pools: &Rc<Pools>, pool: Arc<Pool>) -> Result<Value<'c>> {
+    let number = pools.add(pool);
     let keeper = keeper(js, pools.clone(), number).inspect_err(|_| pools.put(number, Slot::Free))?;
     data::object(js, &[("number", js.number(number as f64)?), ("keeper", keeper)])
 }
@@ -220,14 +236,24 @@ fn acquire<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 }
 
 /// `ask(pool, key, exclude, require, health, predicate, nowNs, ownStrategy)`: `acquire` with conditions, which gives the
-/// same.
+/// same. `askMore` has `zone`, `session` and `cost` after these.
 fn ask<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let lease = request::acquire(call, &*Pools::of(call)?)?;
     Ok(acquired(&call.state.registers, lease))
 }
 
+/// `askOnce(...)`: `askMore` of a pick that has waited as long as it may, which is counted if it finds no room now.
+fn ask_once<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let pool = Pools::of(call)?;
+    let Asked { mut answer, callback_failed } =
+        request::asked(call, |request| pool.acquire_within(request, Duration::from_nanos(1)))?;
+    request::note(&mut answer, callback_failed);
+    Ok(acquired(&call.state.registers, answer?))
+}
+
+/// Writes a pick into the registers.
 #[inline(always)]
-fn acquired<'c>(registers: &Registers, lease: Lease) -> Value<'c> {
+pub fn acquired<'c>(registers: &Registers, lease: Lease) -> Value<'c> {
     // Below 2⁵³; a signed number is converted faster.
     registers.set(TICKET, lease.ticket.as_u64() as i64 as f64);
     registers.set(INDEX, f64::from(lease.node.index));
@@ -247,12 +273,13 @@ fn release<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 
 /// `finish(pool, ticket, outcome, kind, latencyMs, retryAfterMs, nowNs)` → whether the ticket was open.
 fn finish<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    call.js.boolean(released(Pools::of(call), ticket(call)?, report::read(call)?)?)
+    let (pool, ticket) = (Pools::of(call), ticket(call)?);
+    call.js.boolean(report::told(call, |report| released(pool, ticket, report))??)
 }
 
 /// Whether the ticket was open; on a closed pool it is not.
 #[inline(always)]
-fn released(pool: Result<Rc<Pool>>, ticket: Ticket, report: Report) -> Result<bool> {
+fn released(pool: Result<Held>, ticket: Ticket, report: Report<'_>) -> Result<bool> {
     let Ok(pool) = pool else { return Ok(false) };
     match pool.release(ticket, report) {
         Ok(()) => Ok(true),

@@ -1,11 +1,12 @@
 //! What a pick asks for, read from the arguments of a call.
 
-use loadwise::{Candidate, ConfigError, HealthStatus, Lease, NodeRef, Pool, Request};
+use loadwise::{Candidate, ConfigError, HealthStatus, Lease, NoNode, NodeRef, Pool, Request};
 
 use crate::callback::Callbacks;
 use crate::closure::Call;
 use crate::error::{Failure, Result};
 use crate::js::{Js, Type, Value};
+use crate::value;
 
 /// The arguments of `ask`, after the pool.
 const KEY: usize = 1;
@@ -15,9 +16,37 @@ const HEALTH: usize = 4;
 const PREDICATE: usize = 5;
 const NOW_NS: usize = 6;
 const OWN_STRATEGY: usize = 7;
+const ZONE: usize = 8;
+const SESSION: usize = 9;
+const COST: usize = 10;
+/// How many there are with all, and with none of those from `ZONE` on.
+pub const ARGUMENTS: usize = 11;
+pub const ARGUMENTS_USUAL: usize = 8;
+
+/// What came of a request.
+pub struct Asked<R> {
+    pub answer: R,
+    /// Whether a predicate or an own strategy threw.
+    pub callback_failed: bool,
+}
 
 /// Reads the request and makes the pick.
 pub fn acquire<T>(call: &Call<'_, T>, pool: &Pool) -> Result<Lease> {
+    let Asked { mut answer, callback_failed } = asked(call, |request| pool.acquire(request))?;
+    note(&mut answer, callback_failed);
+    Ok(answer?)
+}
+
+/// Takes note of a callback that failed.
+pub fn note(answer: &mut std::result::Result<Lease, NoNode>, callback_failed: bool) {
+    match answer {
+        Ok(lease) => lease.callback_failed |= callback_failed,
+        Err(none) => none.callback_failed |= callback_failed,
+    }
+}
+
+/// Reads a request and asks it.
+pub fn asked<T, R>(call: &Call<'_, T>, ask: impl FnOnce(&Request<'_>) -> R) -> Result<Asked<R>> {
     let js = call.js;
     let mut request = Request::new();
     request.now_ns = call.nanoseconds(NOW_NS, "nowNs")?;
@@ -31,44 +60,48 @@ pub fn acquire<T>(call: &Call<'_, T>, pool: &Pool) -> Result<Lease> {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     (request.exclude, request.exclude_nodes) = (&ids, &nodes);
     let labels = match call.given(REQUIRE)? {
-        Some(map) => labels(js, map)?,
+        Some(map) => labels(js, map, "require")?,
         None => Vec::new(),
     };
     let labels: Vec<(&str, &str)> = labels.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     request.require = &labels;
-    let own_strategy = call.given(OWN_STRATEGY)?;
+    let zone = call.given(ZONE)?.map(|zone| js.text(zone, "zone")).transpose()?;
+    request.zone = zone.as_deref();
+    let cost = call.given(COST)?.map(|cost| value::amounts(js, cost, "cost")).transpose()?.unwrap_or_default();
+    let cost: Vec<(&str, u64)> = cost.iter().map(|(dimension, n)| (dimension.as_str(), *n)).collect();
+    request.cost = &cost;
     let predicate = call.given(PREDICATE)?;
     let kind = predicate.map(|p| js.type_of(p)).transpose()?;
     if kind.is_some_and(|kind| kind != Type::Function) {
         return Err(js.not(call.argument(PREDICATE)?, "predicate", "a function"));
     }
-    match call.given(KEY)? {
-        Some(key) => {
-            js.with_bytes(key, "key", |bytes| with_callbacks(call, pool, request.key(bytes), predicate, own_strategy))?
-        }
-        None => with_callbacks(call, pool, request, predicate, own_strategy),
+    match call.given(SESSION)? {
+        Some(session) => js.with_bytes(session, "session", |bytes| with_key(call, request.session(bytes), ask))?,
+        None => with_key(call, request, ask),
     }
 }
 
-fn with_callbacks<'c, T>(
-    call: &Call<'c, T>,
-    pool: &Pool,
+fn with_key<T, R>(call: &Call<'_, T>, request: Request<'_>, ask: impl FnOnce(&Request<'_>) -> R) -> Result<Asked<R>> {
+    match call.given(KEY)? {
+        Some(key) => call.js.with_bytes(key, "key", |bytes| with_callbacks(call, request.key(bytes), ask))?,
+        None => with_callbacks(call, request, ask),
+    }
+}
+
+fn with_callbacks<T, R>(
+    call: &Call<'_, T>,
     request: Request<'_>,
-    predicate: Option<Value<'c>>,
-    own_strategy: Option<Value<'c>>,
-) -> Result<Lease> {
+    ask: impl FnOnce(&Request<'_>) -> R,
+) -> Result<Asked<R>> {
+    let (predicate, own_strategy) = (call.given(PREDICATE)?, call.given(OWN_STRATEGY)?);
     if predicate.is_none() && own_strategy.is_none() {
-        return Ok(pool.acquire(&request)?);
+        return Ok(Asked { answer: ask(&request), callback_failed: false });
     }
     let callbacks = Callbacks::new(call.js, predicate, own_strategy, call.argument(KEY)?);
     let accepts = |candidate: &Candidate<'_>| callbacks.accepts(candidate);
     let request = if callbacks.has_predicate() { request.predicate(&accepts) } else { request };
-    let mut result = callbacks.during(|| pool.acquire(&request));
-    match &mut result {
-        Ok(lease) => lease.callback_failed |= callbacks.failed(),
-        Err(no_node) => no_node.callback_failed |= callbacks.failed(),
-    }
-    Ok(result?)
+    let answer = callbacks.during(|| ask(&request));
+    Ok(Asked { answer, callback_failed: callbacks.failed() })
 }
 
 /// A sum of flags, or the names of states.
@@ -120,19 +153,20 @@ fn excluded<'c>(js: Js<'c>, list: Value<'c>) -> Result<(Vec<String>, Vec<NodeRef
     Ok((ids, nodes))
 }
 
-fn labels<'c>(js: Js<'c>, map: Value<'c>) -> Result<Vec<(String, String)>> {
+/// Labels and their values; those that are undefined are left out.
+pub fn labels<'c>(js: Js<'c>, map: Value<'c>, name: &str) -> Result<Vec<(String, String)>> {
     if js.type_of(map)? != Type::Object || js.is_array(map)? || !js.is_plain(map)? {
-        return Err(ConfigError::new("require", 0, "must be a plain object of labels").into());
+        return Err(ConfigError::new(name, 0, "must be a plain object of labels").into());
     }
     let names = js.names(map)?;
     let mut labels = Vec::new();
     for i in 0..js.length(names)? {
-        let name = js.at(names, i)?;
-        let value = js.get_by(map, name)?;
-        let name = js.text(name, "require")?;
+        let key = js.at(names, i)?;
+        let value = js.get_by(map, key)?;
+        let key = js.text(key, name)?;
         if js.type_of(value)? != Type::Undefined {
-            let text = js.text(value, &format!("require.{name}"))?;
-            labels.push((name, text));
+            let text = js.text(value, &format!("{name}.{key}"))?;
+            labels.push((key, text));
         }
     }
     Ok(labels)

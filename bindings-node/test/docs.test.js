@@ -21,6 +21,7 @@ const installed = (name) => existsSync(join(folder, 'node_modules', name));
 
 let stage;
 const servers = [];
+const ports = [];
 /** What the servers are asked for with a path of /slow, /broken or /500 shows. */
 const seen = [];
 
@@ -41,6 +42,7 @@ before(async () => {
     });
     servers.push(server.listen(0, '127.0.0.1'));
     await once(server, 'listening');
+    ports.push(server.address().port);
   }
 });
 
@@ -54,7 +56,7 @@ function written(name, text) {
   const path = join(stage, name);
   writeFileSync(
     path,
-    text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${servers[i - 1].address().port}`),
+    text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${ports[i - 1]}`),
   );
   return path;
 }
@@ -75,13 +77,13 @@ async function ran(path) {
 test('the page has its programs', () => {
   assert.deepEqual(
     programs.map(({ name }) => name),
-    ['router.mjs', 'workers.mjs', 'cluster.mjs'],
+    ['router.mjs', 'retries.mjs', 'exporter.mjs', 'workers.mjs', 'cluster.mjs'],
   );
 });
 
 test('the blocks, in order', async () => {
   const own = blocks.filter(({ language, text }) => language === 'js' && !programs.some((one) => one.text === text));
-  assert.equal(own.length, 7);
+  assert.equal(own.length, 17);
   const out = await ran(written('page.mjs', own.map(({ text }) => text).join('\n')));
   assert.match(out, /connect to 127\.0\.0\.1:\d+/);
 });
@@ -118,20 +120,26 @@ test('the block in TypeScript', { skip: noTypeScript }, async () => {
 
 const noUndici = installed('undici') ? false : 'npm install (it brings undici)';
 
-test('the router passes requests on, and holds nothing that is over', { skip: noUndici, timeout: 60_000 }, async () => {
-  // A look inside, for this test.
+/** Starts a program that listens; itself, and where. With a look inside, for these tests. */
+async function started(name) {
   const inside =
     "process.on('message', () => process.send(pool.nodes().map(({ inFlight, health }) => ({ inFlight, health }))));";
-  const text = programs.find(({ name }) => name === 'router.mjs').text;
+  const text = programs.find((one) => one.name === name).text;
   const port = await freePort();
-  const router = spawn(
+  const child = spawn(
     process.execPath,
-    [written('router.mjs', `${text}\nserver.on('listening', () => process.send('up'));\n${inside}`)],
+    [written(name, `${text}\nserver.on('listening', () => process.send('up'));\n${inside}`)],
     {
       env: { ...process.env, PORT: port },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     },
   );
+  await once(child, 'message');
+  return { child, at: `http://127.0.0.1:${port}` };
+}
+
+test('the router passes requests on, and holds nothing that is over', { skip: noUndici, timeout: 60_000 }, async () => {
+  const { child: router, at } = await started('router.mjs');
   const nodes = async () => {
     router.send('nodes');
     return (await once(router, 'message'))[0];
@@ -144,8 +152,6 @@ test('the router passes requests on, and holds nothing that is over', { skip: no
     }
   };
   try {
-    await once(router, 'message');
-    const at = `http://127.0.0.1:${port}`;
     const used = new Set();
     for (let i = 0; i < 30; i++) {
       const answer = await fetch(`${at}/hello`, { method: 'POST', body: `body ${i}` });
@@ -193,6 +199,53 @@ test('the router passes requests on, and holds nothing that is over', { skip: no
     assert.ok(seen.includes('/slow'));
   } finally {
     router.kill();
+  }
+});
+
+test('with retries, one server that is down is not noticed', { skip: noUndici, timeout: 60_000 }, async () => {
+  const { child: router, at } = await started('retries.mjs');
+  try {
+    // The one that the test before has ended is the first of the three.
+    for (let i = 0; i < 30; i++) {
+      const answer = await fetch(`${at}/hello`, { method: 'POST', body: `body ${i}` });
+      assert.deepEqual([answer.status, await answer.text()], [200, `body ${i}`]);
+    }
+    assert.equal((await fetch(`${at}/500`)).status, 500, 'from every server');
+    await assert.rejects(
+      fetch(`${at}/broken`).then((answer) => answer.text()),
+      'after its first byte',
+    );
+    for (;;) {
+      router.send('nodes');
+      const [nodes] = await once(router, 'message');
+      if (nodes.every(({ inFlight }) => inFlight === 0)) {
+        break;
+      }
+    }
+  } finally {
+    router.kill();
+  }
+});
+
+test("an exporter of one's own tells what the built-in one tells", { timeout: 60_000 }, async () => {
+  const { child: exporter, at } = await started('exporter.mjs');
+  try {
+    const [own, prometheus] = await Promise.all(
+      ['/', '/metrics'].map(async (path) => (await fetch(`${at}${path}`)).text()),
+    );
+    const successes = [...own.matchAll(/^default\.127_0_0_1_\d+\.successes:(\d+)\|g$/gm)].map(([, count]) =>
+      Number(count),
+    );
+    assert.deepEqual([successes.length, successes[0] + successes[1]], [2, 100]);
+    assert.match(own, /^default\.no_node\.rate_limited:0\|g$/m);
+    assert.match(own, /\.failures\.server_error:0\|g$/m);
+    const counted = [...prometheus.matchAll(/^loadwise_node_successes_total\{.*\} (\d+)$/gm)];
+    assert.deepEqual(
+      counted.map(([, count]) => Number(count)),
+      successes,
+    );
+  } finally {
+    exporter.kill();
   }
 });
 

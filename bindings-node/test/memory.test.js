@@ -7,7 +7,7 @@ const { execFileSync } = require('node:child_process');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { setImmediate: tick } = require('node:timers/promises');
-const { Pool } = require('..');
+const { Engine, Pool } = require('..');
 const { inFlight } = require('./help.js');
 
 /** Collects until `done`: Node runs finalizers some turns later. */
@@ -74,6 +74,39 @@ test('an own strategy lives as long as its pool, also through its functions alon
   })();
   assert.ok(await everythingCollected());
   assert.ok(acquire() > 0);
+});
+
+test('listeners and timers keep no pool, and nothing keeps an engine but its pools', async () => {
+  const gone = new Set();
+  const registry = new FinalizationRegistry((name) => gone.add(name));
+  const heard = [];
+  const kept = (() => {
+    const pool = new Pool({ nodes: ['a'], checks: { interval_ms: 10 } });
+    pool.onEvent((event) => heard.push([pool.name, event]), { selections: true });
+    pool.pick().success();
+    pool.start({ intervalMs: 5 });
+    registry.register(pool, 'pool');
+    const engine = Engine.fromConfig({ pools: { api: { nodes: ['a'] }, other: { nodes: ['b'] } } });
+    engine.start({ intervalMs: 5 });
+    registry.register(engine, 'engine');
+    return engine.pool('api');
+  })();
+  assert.ok(await collected(() => gone.has('pool')));
+  assert.equal(heard.length, 1);
+  assert.equal(gone.has('engine'), false, 'a pool of it is left');
+  assert.equal(kept.pick().node, 'a');
+});
+
+test('a listener lives as long as its pool, also through its functions alone', async () => {
+  let heard = 0;
+  const { acquire } = (() => {
+    const pool = new Pool({ nodes: ['a'] });
+    pool.onEvent(() => (heard += 1), { selections: true });
+    return pool;
+  })();
+  assert.ok(await everythingCollected());
+  acquire();
+  assert.equal(heard, 1);
 });
 
 test('a forgotten pick stays in flight until lease_timeout_ms', async () => {

@@ -72,7 +72,7 @@ test('two tarballs are made, with licences, and without what builds them', () =>
       .trim()
       .split('\n')
       .sort();
-  const own = readdirSync(join(folder, 'lib')).map((name) => `lib/${name}`);
+  const own = ['lib', 'types'].flatMap((at) => readdirSync(join(folder, at)).map((name) => `${at}/${name}`));
   const common = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json'];
   const expected = [...common, ...own, 'index.js', 'index.mjs', 'index.d.ts', 'index.d.mts'];
   assert.deepEqual(list(main), expected.map((name) => `package/${name}`).sort());

@@ -22,7 +22,6 @@ test('a pick names its node and holds it until it is finished', () => {
 });
 
 test('each way to finish counts once, and is reported when repeated', () => {
-  const pool = new Pool({ nodes: ['a'] });
   const ways = [
     (pick) => pick.success(),
     (pick) => pick.success({ latencyMs: 1.5, nowNs: 1n }),
@@ -34,6 +33,7 @@ test('each way to finish counts once, and is reported when repeated', () => {
   ];
   for (const first of ways) {
     for (const second of ways) {
+      const pool = new Pool({ nodes: ['a'] });
       const pick = pool.pick({ health: 15 });
       assert.equal(first(pick), true);
       assert.equal(second(pick), false);
@@ -58,7 +58,7 @@ test('outcomes move health: failures do, rate limits and cancellations do not', 
   const health = () => node(pool, 'a').health;
   pool.pick().failure('timeout');
   assert.equal(health(), 'healthy');
-  pool.pick().rateLimited({ retryAfterMs: 1000 });
+  pool.pick().rateLimited();
   pool.pick().cancel();
   pool.pick().failure();
   assert.equal(health(), 'degraded');

@@ -40,7 +40,7 @@ function run(pool, picks, call) {
     case 'report':
       return pool.report(call.node, call.outcome.kind, details(call.outcome));
     case 'report_load':
-      return pool.reportLoad(call.node, { load: call.load, remainingRatio: call.remaining_ratio });
+      return pool.reportLoad(call.node, load(call));
     case 'set_nodes':
       return pool.setNodes(call.nodes);
     case 'register_batch':
@@ -52,15 +52,29 @@ function run(pool, picks, call) {
     case 'set_weight':
       return pool.setWeight(call.node, call.weight);
     case 'drain':
-      return pool.drain(call.node, call.on);
+      return pool.drain(call.node, call.on, { nowNs: call.now_ns });
     case 'set_strategy':
       return pool.setStrategy(call.strategy);
+    case 'affinity':
+      return { node: pool.affinity(call.session, { nowNs: call.now_ns }) ?? null };
+    case 'set_affinity':
+      return pool.setAffinity(call.session, call.node, { nowNs: call.now_ns });
+    case 'clear_affinity':
+      return pool.clearAffinity(call.session);
+    case 'rebalance':
+      return pool.rebalance({ nowNs: call.now_ns });
+    case 'failover':
+      return pool.failover(call.node);
+    case 'reset_failover':
+      return pool.resetFailover();
+    case 'stats':
+      return stats(pool, call);
     case 'maintain': {
       const { rebuilt, leasesExpired } = pool.maintain(call.now_ns);
       return { rebuilt, leases_expired: leasesExpired };
     }
     case 'nodes':
-      return pool.nodes().map(({ id, weight, health, draining, inFlight }) => {
+      return pool.nodes({ nowNs: call.now_ns }).map(({ id, weight, health, draining, inFlight }) => {
         return { id, weight, health, draining, in_flight: inFlight };
       });
     default:
@@ -75,6 +89,9 @@ function pick(pool, picks, call) {
       exclude: call.exclude,
       require: call.require,
       health: call.health_mask,
+      zone: call.zone,
+      session: call.session,
+      cost: call.cost,
       nowNs: call.now_ns,
     });
     if (call.as === undefined) {
@@ -87,7 +104,7 @@ function pick(pool, picks, call) {
     if (!(error instanceof NoNodeError)) {
       throw error;
     }
-    return { no_node: error.reason };
+    return call.times ? { no_node: error.reason, retry_at_ns: error.retryAtNs ?? null } : { no_node: error.reason };
   }
 }
 
@@ -95,23 +112,44 @@ function finish(made, outcome) {
   if (made === undefined) {
     return false;
   }
-  const { kind, latencyMs, retryAfterMs, nowNs } = details(outcome);
+  const { kind, retryAfterMs, ...told } = details(outcome);
   switch (outcome.kind) {
     case 'success':
-      return made.success({ latencyMs, nowNs });
+      return made.success(told);
     case 'failure':
-      return made.failure(kind, { latencyMs, nowNs });
+      return made.failure(kind, told);
     case 'rate_limited':
-      return made.rateLimited({ latencyMs, retryAfterMs, nowNs });
+      return made.rateLimited({ retryAfterMs, ...told });
     default:
       return made.cancel();
   }
 }
 
-function details({ failure, latency_ns: latency, retry_after_ns: retryAfter, now_ns: nowNs }) {
+function details({ failure, latency_ns: latency, retry_after_ns: retryAfter, usage, now_ns: nowNs }) {
   const ms = (ns) => (ns === undefined ? undefined : ns / 1e6);
-  return { kind: failure, latencyMs: ms(latency), retryAfterMs: ms(retryAfter), nowNs };
+  return { kind: failure, latencyMs: ms(latency), retryAfterMs: ms(retryAfter), usage, nowNs };
 }
+
+function load(call) {
+  const names = ['load', 'remaining_ratio', 'requests_per_s', 'utilization', 'errors_per_s', 'now_ns'];
+  return Object.fromEntries(names.map((name) => [camel(name), call[name]]));
+}
+
+function stats(pool, { now_ns: nowNs, figures = [], node_figures: nodeFigures }) {
+  const all = pool.stats({ nowNs });
+  const figure = (from, name) => {
+    assert.ok(camel(name) in from, `there is a figure ${name}`);
+    return [name, from[camel(name)] ?? null];
+  };
+  const some = (from, names) => Object.fromEntries(names.map((name) => figure(from, name)));
+  const result = some(all, figures);
+  if (nodeFigures !== undefined) {
+    result.nodes = all.nodes.map((node) => some(node, ['id', ...nodeFigures]));
+  }
+  return result;
+}
+
+const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
 function replayTracker({ tracker, events }) {
   const made = new HealthTracker({

@@ -113,7 +113,7 @@ impl<'c> Js<'c> {
     }
 
     #[inline(always)]
-    fn value(self, made: Result<sys::napi_value>) -> Result<Value<'c>> {
+    pub fn value(self, made: Result<sys::napi_value>) -> Result<Value<'c>> {
         made.map(|raw| Value { raw, call: PhantomData })
     }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {
+  Engine,
   Pool,
   HealthTracker,
   Strategy,
@@ -11,11 +12,15 @@ import {
   NoNodeError,
   type Candidate,
   type HealthStatus,
+  type EngineConfig,
   type NodeStatus,
   type NoNodeReason,
   type Pick,
   type PickRequest,
   type PoolConfig,
+  type PoolEvent,
+  type PoolStats,
+  type Retry,
 } from 'loadwise';
 
 const config: PoolConfig = {
@@ -88,6 +93,96 @@ assert.equal(chosen, 1);
 assert.equal(new Strategy({ name: 'ring_hash', points: 100 }).select(['a']), 0);
 assert.equal(new HealthTracker({ probeIntervalMs: 5 }).status('a') satisfies HealthStatus, 'healthy');
 
+const safe: PoolConfig = {
+  nodes: [
+    { id: 'a', tier: 0, zone: 'eu-1a', max_in_flight: 5, quotas: { rpm: 10n } },
+    { id: 'b', tier: 1, labels: { version: 'v2' } },
+  ],
+  strategy: { name: 'reported_load', blackout_ms: 0 },
+  max_in_flight: 100,
+  acquire_timeout_ms: 1000,
+  health: { passive: true, min_success_rate: 0.5, live_probes: false },
+  checks: { interval_ms: 1000 },
+  breaker: true,
+  outlier: { max_ejected: 0.2 },
+  panic: { mode: 'spread' },
+  tiers: { failback_ms: 0 },
+  zones: { zone: 'eu-1a' },
+  slow_start: false,
+  splits: [{ labels: { version: 'v2' }, share: 0.05 }],
+  affinity: { rebalance: 'gradual' },
+  adaptive_limit: true,
+  quotas: [{ dimension: 'rpm', limit: 60 }],
+  retry: { max_attempts: 2 },
+  stats: { latency: 'nodes' },
+  limits: { max_groups: 4 },
+};
+const engineConfig: EngineConfig = { pools: { api: safe } };
+
+{
+  using engine = Engine.fromConfig(engineConfig);
+  const pool: Pool = engine.pool('api');
+  const events: PoolEvent[] = [];
+  const listener: number = pool.onEvent((event) => {
+    if (event.kind === 'health') {
+      const to: HealthStatus = event.to;
+      assert.equal(typeof to, 'string');
+    } else if (event.kind === 'topology') {
+      const ids: string[] = [...event.added, ...event.removed];
+      assert.deepEqual(ids, ['c']);
+    }
+    events.push(event);
+  });
+  pool.register({ id: 'c', tier: 1 });
+  assert.equal(events.length, 1);
+  assert.ok(pool.offEvent(listener));
+
+  const signal = new AbortController().signal;
+  using pick = await pool.pickWithin({ timeoutMs: 10, signal, zone: 'eu-1a', session: 'user', cost: { rpm: 1 } });
+  assert.equal(pool.affinity('user'), pick.node);
+  pick.success({ latencyMs: 5, usage: { rpm: 2n } });
+  const ticket: number = await pool.acquireWithin();
+  assert.ok(pool.release(ticket, 'success', { usage: { rpm: 0 } }));
+  const answer: number = await pool.call(async (p, { attempt }) => p.node.length + attempt, {
+    idempotent: true,
+    failureOf: (error) => (error instanceof TypeError ? 'other' : { kind: 'connect', sent: false }),
+  });
+  assert.equal(answer, 2);
+  const retry: Retry = pool.retry({ attempt: 1, kind: 'connect' });
+  const wait: number = retry.giveUp === undefined ? retry.afterMs : 0;
+  assert.ok(wait >= 0);
+  const [first] = pool.plan({ zone: 'eu-1a' }).attempts;
+  assert.equal(first?.delayMs, 0);
+
+  pool.reportLoad('a', { requestsPerS: 10, utilization: 0.5, errorsPerS: 0, nowNs: 5n });
+  const stats: PoolStats = pool.stats({ nowNs: process.hrtime.bigint() });
+  const p99: number | undefined = stats.latency?.p99Ms;
+  assert.equal(typeof p99, 'number');
+  const refused: number = stats.noNode.rate_limited + stats.failuresByKind.server_error;
+  assert.equal(refused, 0);
+  assert.match(pool.metrics({ format: 'openmetrics' }), /# EOF/);
+  const status: NodeStatus | undefined = pool.find({ region: undefined })[0];
+  assert.equal(status?.maxInFlight, 5);
+
+  const store = new Map<string, string>();
+  assert.equal(await pool.save(store), 3);
+  assert.equal(await pool.restore({ put: async () => {}, list: async () => store }), 3);
+  assert.equal(pool.learnFrom(pool.learned()), 3);
+  pool.start({
+    check: async ({ id, pool: name, address }, { signal: ends }) => !ends.aborted && id + name + address !== '',
+  });
+  pool.stop();
+  pool.setAffinity('user', 'a', { nowNs: 0 });
+  assert.ok(pool.clearAffinity('user'));
+  const configured: number = engine.config.pools['api']!.version + engine.config.version;
+  assert.equal(configured, 2);
+  const { changed, version }: { changed: string[]; version: number } = engine.reloadFrom({
+    pools: { api: { ...safe, retry: { max_attempts: 1 } } },
+  });
+  assert.deepEqual([changed, version], [['api'], 2]);
+  engine.start({ intervalMs: 50 });
+}
+
 const request: PickRequest = {};
 // @ts-expect-error: no such key
 request.keys = 'k';
@@ -95,6 +190,14 @@ request.keys = 'k';
 request.key = 5;
 // @ts-expect-error: no such strategy
 config.strategy = 'p3c';
+// @ts-expect-error: a pick that waits reads the clock
+export const waits = (pool: Pool): Promise<Pick> => pool.pickWithin({ nowNs: 5 });
+// @ts-expect-error: no such event
+export const hears = (pool: Pool): number => pool.onEvent(({ kind }) => kind === 'nonesuch');
+// @ts-expect-error: a check says whether
+export const checks = (pool: Pool): void => pool.start({ check: () => 'well' });
+// @ts-expect-error: an engine is opened
+export const engines = (): Engine => new Engine('engine.yaml');
 // @ts-expect-error: p2c has no table
 config.strategy = { name: 'p2c', table_size: 7 };
 export const wrong = (pick: Pick): void => {

@@ -14,6 +14,25 @@ pub fn read<'c>(js: Js<'c>, value: Value<'c>, name: &str) -> Result<config::Valu
     Reader { js, left: VALUES_MAX }.read(value, 0).map_err(|failure| failure.within(name))
 }
 
+/// Amounts by dimension: whole numbers of at least 0 as numbers or bigints. Dimensions that are undefined are left out.
+pub fn amounts<'c>(js: Js<'c>, value: Value<'c>, name: &str) -> Result<Vec<(String, u64)>> {
+    let wrong = |key: String| ConfigError::new(key, 0, "must be a whole number from 0 to 2^64 - 1");
+    if js.type_of(value)? != Type::Object {
+        return Err(js.not(value, name, "an object of amounts by dimension"));
+    }
+    let Kind::Map(entries) = read(js, value, name)?.kind else {
+        return Err(js.not(value, name, "an object of amounts by dimension"));
+    };
+    let amount = |(dimension, amount): (Key, config::Value)| match amount.kind {
+        Kind::Int(int) => match u64::try_from(int) {
+            Ok(amount) => Ok((dimension.name, amount)),
+            Err(_) => Err(wrong(format!("{name}.{}", dimension.name)).into()),
+        },
+        _ => Err(wrong(format!("{name}.{}", dimension.name)).into()),
+    };
+    entries.into_iter().map(amount).collect()
+}
+
 struct Reader<'c> {
     js: Js<'c>,
     left: usize,

@@ -1,0 +1,14 @@
+'use strict';
+
+/** A configuration in force, which can be read as one: its `version` is there to be looked at and no part of it. */
+function documentOf({ version, ...document }) {
+  return Object.defineProperty(document, 'version', { value: version });
+}
+
+/** The same of an engine, whose pools have versions of their own. */
+function documentOfEngine({ version, pools }) {
+  const documents = Object.entries(pools).map(([name, config]) => [name, documentOf(config)]);
+  return documentOf({ version, pools: Object.fromEntries(documents) });
+}
+
+module.exports = { documentOf, documentOfEngine };

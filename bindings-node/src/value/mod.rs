@@ -1,0 +1,7 @@
+//! Between JavaScript data and the core's.
+
+mod read;
+mod write;
+
+pub use read::{amounts, read};
+pub use write::{STATS, data, document};
