@@ -5,7 +5,7 @@
 # make bench     peers, floors and loadwise in one run
 # make loom | sanitize | fuzz    longer looks at concurrency, memory and input
 
-.PHONY: all test rust lint loom sanitize dist clean
+.PHONY: all test rust lint test-sockets loom sanitize dist clean
 .DEFAULT_GOAL := all
 
 include ffi/ffi.mk
@@ -26,6 +26,11 @@ rust:
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+# The scenarios of docs/policies.md on real servers, through the Python wheel that test-python installed.
+test-sockets: $(PYTHON_READY)
+	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl
+	$(PYTHON_IN_VENV) -m pytest -q -p no:cacheprovider tests/sockets
 
 # Every interleaving of a few threads on leases, plans and rows; mutants must fail.
 loom:
