@@ -42,6 +42,8 @@ pub use control::{CheckDue, Engine, FileStore, Maintained, NodeStatus, Reloaded}
 pub use policies::health::{ConsecutiveFailurePolicy, HealthPolicy, HealthTracker, NodeHealth};
 pub use policies::quota::{QuotaConfig, QuotaDimension, QuotaTracker};
 pub use policies::{health, quota};
+pub use pool::explanation as explain;
+pub use pool::explanation::Explanation;
 pub use pool::{
     AttemptPlan, CallError, CallOptions, Candidate, Event, EventKind, Failed, GiveUp, Lease, ObserverId, Pick,
     PlannedAttempt, Pool, PoolBuilder, PoolNode, Request, Retry, RetryAsk, Ticket, WaitId,

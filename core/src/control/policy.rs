@@ -140,7 +140,7 @@ fn step(strategy: &StrategyConfig) -> Step {
     Step { rule, parameter }
 }
 
-fn name(rule: Rule) -> &'static str {
+pub(crate) fn name(rule: Rule) -> &'static str {
     match rule {
         Rule::RoundRobin => "round_robin",
         Rule::WeightedRoundRobin => "weighted_round_robin",

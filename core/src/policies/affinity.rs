@@ -113,6 +113,16 @@ impl<'a> Affinity<'a> {
     /// The node that the key was set to, if that is not too long ago. Whether it still exists is for the caller to see.
     #[inline]
     pub(crate) fn get(self, key_hash: u64, now_ns: Nanos) -> Option<NodeRef> {
+        self.find(key_hash, now_ns, |word, detail, time| self.renew(word, detail, time))
+    }
+
+    /// The same node, without the key counting as used.
+    pub(crate) fn peek(self, key_hash: u64, now_ns: Nanos) -> Option<NodeRef> {
+        self.find(key_hash, now_ns, |_, _, _| ())
+    }
+
+    #[inline(always)]
+    fn find(self, key_hash: u64, now_ns: Nanos, found: impl Fn(&AtomicU64, Detail, u32)) -> Option<NodeRef> {
         let (tag, more, time) = (Place::tag_of(key_hash), Detail::more_of(key_hash), time_of(now_ns));
         let set = self.set_of(key_hash)?;
         for (place_word, detail_word) in set.places.iter().zip(set.details) {
@@ -126,7 +136,7 @@ impl<'a> Affinity<'a> {
             if detail.more() != more || changed || self.is_expired(detail, time) {
                 continue;
             }
-            self.renew(detail_word, detail, time);
+            found(detail_word, detail, time);
             return Some(node_of(place, detail));
         }
         None

@@ -3,7 +3,8 @@
 //! A rule is a type, so that the usual way from request to lease is compiled for it alone; later steps of a chain, and
 //! requests with conditions beside health, go by number.
 
-use super::decision::{Condition, Decision, PoolCandidates, compare_shares};
+use super::decision::{Condition, Decision, PoolCandidates};
+use super::rating::{Bounded, Load, Random as RandomCost, Remaining, Share, Strained};
 use crate::plan::ketama;
 use crate::plan::reciprocal::modulo;
 use crate::plan::step::{SCAN_MAX, Step};
@@ -14,8 +15,9 @@ use crate::strategy::candidates::{Alias, Candidates, Uniform};
 use crate::strategy::draw::{Scan, draw_fit, draw_once, scan_fit};
 use crate::strategy::hashing::{Bound, scan};
 use crate::strategy::ring_hash::{self, RingTable};
+use crate::strategy::told::{Score, Told};
 use crate::strategy::{
-    adaptive, least, maglev, most_available, rank_load, round_robin, two_choices, weighted_round_robin,
+    adaptive, least, maglev, most_available, rank_load, rendezvous, round_robin, two_choices, weighted_round_robin,
 };
 use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::rng::Draws;
@@ -41,6 +43,11 @@ pub(crate) trait Rule {
     /// The rule with its parameter (see [`Step`]).
     fn choose<F: Condition>(d: Decision<'_>, number: u64, parameter: f64, view: PoolCandidates<'_, F>)
     -> Option<usize>;
+
+    /// How the rule rates a candidate that it need not have looked at; `None` if it rates nobody.
+    fn score(_d: Decision<'_>, _parameter: f64, _c: usize) -> Option<Score> {
+        None
+    }
 }
 
 /// `$body`, in which `$R` is the type of a rule's number.
@@ -135,6 +142,7 @@ impl<'a> Decision<'a> {
     pub(crate) fn chain<F: Condition>(self, from: usize, view: PoolCandidates<'_, F>) -> Option<usize> {
         (from..self.lead.steps()).find_map(|i| {
             let Step { rule, parameter } = self.plan.step(i)?;
+            view.tell(|| Told::Begun { group: self.group, step: i });
             by_rule!(rule, R => self.apply::<R>(parameter, view))
         })
     }
@@ -169,6 +177,12 @@ impl<'a> Decision<'a> {
             total: self.memory.total_in_flight(),
             weight_sum: self.plan.word(WEIGHT_SUM),
         })
+    }
+
+    /// A candidate under a bounded load, if there is one.
+    fn bounded(self, factor: f64, c: usize) -> Option<Bounded> {
+        let most = self.bound(factor)?.most(self.node(c).weight());
+        Some(Bounded { in_flight: self.memory.in_flight(c), most })
     }
 
     /// Hash rules draw for requests without a key.
@@ -296,12 +310,24 @@ impl Rule for P2cInFlight {
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
+        let share = |c| view.rated(c, d.share(c));
         d.drawing(start, |draws| {
             if d.lead.weighted() {
-                return two_choices::by_weight(view, d.by_weight(), draws, |a, b| d.fewer_in_flight(a, b));
+                let better = |a, b| share(b).compare(share(a)).is_lt();
+                return two_choices::by_weight(view, d.by_weight(), draws, better);
             }
-            two_choices::evenly(view, d.evenly(), draws, |a, b| d.memory.in_flight(b) < d.memory.in_flight(a))
+            // Weights are alike, and need not be read to compare.
+            let in_flight = |c| {
+                let in_flight = d.memory.in_flight(c);
+                view.tell(|| Told::Scored(c, Share { in_flight, weight: d.node(c).weight() }.into()));
+                in_flight
+            };
+            two_choices::evenly(view, d.evenly(), draws, |a, b| in_flight(b) < in_flight(a))
         })
+    }
+
+    fn score(d: Decision<'_>, _: f64, c: usize) -> Option<Score> {
+        Some(d.share(c).into())
     }
 }
 
@@ -314,7 +340,12 @@ impl Rule for P2cReported {
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, |a, b| d.less_reported(a, b)))
+        let rank = |c| view.rated(c, d.reported_load(c)).rank();
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, |a, b| rank(b) < rank(a)))
+    }
+
+    fn score(d: Decision<'_>, _: f64, c: usize) -> Option<Score> {
+        Some(d.reported_load(c).into())
     }
 }
 
@@ -342,22 +373,42 @@ impl<const EXACT: bool> Rule for LeastRequest<EXACT> {
         if !Self::scans(view.len()) {
             return P2cInFlight::choose(d, start, parameter, view);
         }
-        let share = |c| (d.memory.in_flight(c), d.node(c).weight());
         d.drawing(start, |draws| {
             // The least of all that are available is the least of those that the request accepts, if it is one of them.
             let by_index = EXACT && d.lead.keeps_index() && view.is_of_available();
-            let found = if by_index { d.least_by_index(draws, |c| view.fit(c)) } else { None };
-            found.or_else(|| least::choose(view, draws, share, compare_shares))
+            let accepts = |c| {
+                view.tell(|| Told::Drawn(c));
+                view.tell(|| Told::Scored(c, d.share(c).into()));
+                view.fit(c)
+            };
+            let found = if by_index { d.least_by_index(draws, accepts) } else { None };
+            let share = |c| view.rated(c, d.share(c));
+            found.or_else(|| least::choose(view, draws, share, Share::compare))
         })
+    }
+
+    fn score(d: Decision<'_>, _: f64, c: usize) -> Option<Score> {
+        Some(d.share(c).into())
     }
 }
 
 pub(crate) struct LeastLoad;
 
+impl LeastLoad {
+    /// What was never reported is 0.
+    fn load(d: Decision<'_>, c: usize) -> Load {
+        Load(d.node(c).reported_load().unwrap_or(0.0))
+    }
+}
+
 impl Rule for LeastLoad {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let load = |c| rank_load(d.node(c).reported_load().unwrap_or(0.0));
+        let load = |c| rank_load(view.rated(c, Self::load(d, c)).0);
         d.drawing(start, |draws| least::choose(view, draws, load, |a, b| a.cmp(&b)))
+    }
+
+    fn score(d: Decision<'_>, _: f64, c: usize) -> Option<Score> {
+        Some(Self::load(d, c).into())
     }
 }
 
@@ -368,14 +419,18 @@ impl Rule for PeakEwma {
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
         let (decay_ns, reference) = (d.plan.parameter(0), d.reference_latency());
         two_choices::by_weight_at_once(d.available(), d.by_weight(), Draws::resume(start), |a, b| {
-            d.latency_cost(b, decay_ns, reference) < d.latency_cost(a, decay_ns, reference)
+            d.latency_cost(b, decay_ns, reference).cost() < d.latency_cost(a, decay_ns, reference).cost()
         })
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, decay_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         let reference = d.reference_latency();
-        let better = |a, b| d.latency_cost(b, decay_ns, reference) < d.latency_cost(a, decay_ns, reference);
-        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, better))
+        let cost = |c| view.rated(c, d.latency_cost(c, decay_ns, reference)).cost();
+        d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, |a, b| cost(b) < cost(a)))
+    }
+
+    fn score(d: Decision<'_>, decay_ns: f64, c: usize) -> Option<Score> {
+        Some(d.latency_cost(c, decay_ns, d.reference_latency()).into())
     }
 }
 
@@ -392,8 +447,17 @@ impl Rule for Adaptive {
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, decay_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         let reference = d.reference_latency();
-        let better = |a, b| adaptive::is_better(d.strain(b, decay_ns, reference), d.strain(a, decay_ns, reference));
+        let better = |a, b| {
+            let (of_a, of_b) = (d.strain(a, decay_ns, reference), d.strain(b, decay_ns, reference));
+            view.rated(a, Strained(of_a, of_b));
+            view.rated(b, Strained(of_b, of_a));
+            adaptive::is_better(of_b, of_a)
+        };
         d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, better))
+    }
+
+    fn score(d: Decision<'_>, decay_ns: f64, c: usize) -> Option<Score> {
+        Some(d.strain(c, decay_ns, d.reference_latency()).into())
     }
 }
 
@@ -401,22 +465,36 @@ pub(crate) struct Fastest;
 
 impl Rule for Fastest {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, class_ns: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        let cost = |c| d.class_cost(c, class_ns);
+        let cost = |c| view.rated(c, d.class_cost(c, class_ns)).cost();
         if view.len() <= SCAN_MAX {
             return d.drawing(start, |draws| least::choose(view, draws, cost, |a: f64, b| a.total_cmp(&b)));
         }
         d.drawing(start, |draws| two_choices::by_weight(view, d.by_weight(), draws, |a, b| cost(b) < cost(a)))
     }
+
+    fn score(d: Decision<'_>, class_ns: f64, c: usize) -> Option<Score> {
+        Some(d.class_cost(c, class_ns).into())
+    }
 }
 
 pub(crate) struct MostAvailable;
 
+impl MostAvailable {
+    /// What is reported, else what is left of the quotas.
+    fn ratio(d: Decision<'_>, c: usize) -> f64 {
+        let left = || d.pool.quota_left(c, d.local.now_ns.get());
+        d.node(c).remaining_ratio().or_else(left).unwrap_or(1.0)
+    }
+}
+
 impl Rule for MostAvailable {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, epsilon: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
-        // What is reported, else what is left of the quotas.
-        let left = |c| d.pool.quota_left(c, d.local.now_ns.get());
-        let ratio = |c| d.node(c).remaining_ratio().or_else(|| left(c)).unwrap_or(1.0);
+        let ratio = |c| view.rated(c, Remaining(Self::ratio(d, c))).0;
         d.drawing(start, |draws| most_available::choose(view, draws, epsilon, ratio))
+    }
+
+    fn score(d: Decision<'_>, _: f64, c: usize) -> Option<Score> {
+        Some(Remaining(Self::ratio(d, c)).into())
     }
 }
 
@@ -446,6 +524,10 @@ impl Rule for Maglev {
         let Some(key) = d.request.key else { return d.draw_by_weight(start, view) };
         let (size, slot) = Self::slot(d);
         maglev::choose(view, key_hash(key), d.lead.hash_weighted(), d.bound(factor), size, slot)
+    }
+
+    fn score(d: Decision<'_>, factor: f64, c: usize) -> Option<Score> {
+        d.request.key.and(d.bounded(factor, c)).map(Score::from)
     }
 }
 
@@ -483,6 +565,10 @@ impl<const NGINX: bool> Rule for RingHash<NGINX> {
         let point = Self::point(key, hash);
         ring_hash::choose(view, point, hash, d.lead.hash_weighted(), d.bound(factor), &Self::ring(d))
     }
+
+    fn score(d: Decision<'_>, factor: f64, c: usize) -> Option<Score> {
+        d.request.key.and(d.bounded(factor, c)).map(Score::from)
+    }
 }
 
 pub(crate) struct Rendezvous;
@@ -496,6 +582,14 @@ impl Rule for Rendezvous {
     fn choose<F: Condition>(d: Decision<'_>, start: u64, factor: f64, view: PoolCandidates<'_, F>) -> Option<usize> {
         let Some(key) = d.request.key else { return d.draw_by_weight(start, view) };
         scan(view, key_hash(key), d.lead.hash_weighted(), d.bound(factor))
+    }
+
+    fn score(d: Decision<'_>, factor: f64, c: usize) -> Option<Score> {
+        let (node, weight) = (d.node(c), d.node(c).weight());
+        let (random, cost) = rendezvous::rating(key_hash(d.request.key?), node.id_mix(), weight);
+        let mut score = Score::from(RandomCost { random, cost, weight });
+        score.terms.extend(d.bounded(factor, c).into_iter().flat_map(Bounded::terms));
+        Some(score)
     }
 }
 

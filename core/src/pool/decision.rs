@@ -1,9 +1,10 @@
 //! One decision under way: what rules ask for beside the candidates.
 
-use std::cell::Cell;
 use std::cmp::Ordering as Order;
 
 use super::filter::Filter;
+use super::rating::{ClassCost, LatencyCost, ReportedLoad, Share};
+use super::trace::Trace;
 use super::{AVAILABLE_MASK, Pool, Request};
 use crate::plan::step::Lead;
 use crate::plan::view::PlanView;
@@ -15,8 +16,9 @@ use crate::state::memory::Memory;
 use crate::state::node::NodeWords;
 use crate::strategy::adaptive::Strain;
 use crate::strategy::candidates::Candidates;
+use crate::strategy::fastest;
 use crate::strategy::hashing::HashCandidates;
-use crate::strategy::{fastest, rank_load};
+use crate::strategy::told::Told;
 use crate::sync::Ordering;
 use crate::vocabulary::rng::Draws;
 
@@ -40,34 +42,31 @@ pub(crate) struct Decision<'a> {
     pub(crate) local: &'a Local,
     /// The group of members whose tables the rule reads; 0 has all.
     pub(crate) group: usize,
-    /// Where nothing is to advance: what would have.
-    pub(crate) dry: Option<&'a Dry>,
-}
-
-/// What a decision would have used up, had it been made: draws and turns are those of the thread's next pick.
-#[derive(Default)]
-pub(crate) struct Dry {
-    stream: Cell<Option<u64>>,
-    draws: Cell<u64>,
-    turns: Cell<u64>,
+    /// Where reasons are asked for: what listens to them.
+    pub(crate) trace: Option<&'a Trace>,
 }
 
 impl<'a> Decision<'a> {
     #[inline(always)]
     pub(crate) fn new(pool: &'a Pool, request: &'a Request<'a>, lead: Lead, generation: u64, local: &'a Local) -> Self {
         let (memory, plan) = (&*pool.memory, pool.plan_at(generation));
-        Self { pool, memory, nodes: memory.nodes(), request, plan, lead, generation, local, group: 0, dry: None }
+        Self { pool, memory, nodes: memory.nodes(), request, plan, lead, generation, local, group: 0, trace: None }
     }
 
-    /// The same decision, which advances nothing.
-    pub(crate) fn dry(self, dry: &'a Dry) -> Self {
-        Self { dry: Some(dry), ..self }
+    /// The same decision with somebody who listens.
+    pub(crate) fn traced(self, trace: &'a Trace) -> Self {
+        Self { trace: Some(trace), ..self }
     }
 
     /// The same decision among the members of a group.
     pub(crate) fn in_group(self, group: usize) -> Self {
         let plan = PlanView(self.memory.group(self.generation, group));
         Self { plan, lead: plan.lead(), group, ..self }
+    }
+
+    /// Whether nothing is to change.
+    pub(crate) fn is_dry(self) -> bool {
+        self.trace.is_some_and(|trace| trace.dry)
     }
 
     /// All members as candidates of a plain request.
@@ -97,37 +96,28 @@ impl<'a> Decision<'a> {
     #[inline(always)]
     pub(crate) fn draws_from(self) -> u64 {
         let Some(seed) = self.pool.settings.seed else {
-            let start = self.stream();
-            self.set_stream(Draws::ahead(start, DRAWS_USUAL));
+            let start = self.local.stream.get();
+            self.local.stream.set(Draws::ahead(start, DRAWS_USUAL));
+            if let Some(trace) = self.trace {
+                trace.drew_from(start);
+            }
             return start;
         };
         let draws = self.memory.pool(pool_word::DRAWS);
-        let count = match self.dry {
+        let count = match self.trace {
             None => draws.fetch_add(1, Ordering::Relaxed),
-            Some(dry) => draws.load(Ordering::Relaxed).wrapping_add(dry.draws.replace(dry.draws.get() + 1)),
+            Some(trace) => trace.draw(draws),
         };
         Draws::seeded(seed, count).state()
     }
 
-    #[inline(always)]
-    fn stream(self) -> u64 {
-        self.dry.and_then(|dry| dry.stream.get()).unwrap_or_else(|| self.local.stream.get())
-    }
-
-    #[inline(always)]
-    fn set_stream(self, state: u64) {
-        match self.dry {
-            None => self.local.stream.set(state),
-            Some(dry) => dry.stream.set(Some(state)),
-        }
-    }
-
     /// Calls `rule` with the draws that begin at `start`, any number of them.
+    #[inline(always)]
     pub(crate) fn drawing<R>(self, start: u64, rule: impl FnOnce(&mut Draws) -> R) -> R {
         let mut draws = Draws::resume(start);
         let chosen = rule(&mut draws);
         if self.pool.settings.seed.is_none() {
-            self.set_stream(draws.state());
+            self.local.stream.set(draws.state());
         }
         chosen
     }
@@ -138,10 +128,8 @@ impl<'a> Decision<'a> {
         let cursor = self.memory.cursor(self.group);
         // A thread's block of turns is of the cursor of all members.
         let in_blocks = self.pool.settings.seed.is_none() && self.group == 0;
-        if let Some(dry) = self.dry {
-            let ahead = dry.turns.replace(dry.turns.get() + 1);
-            let block = in_blocks.then(|| self.local.turns.peek(ahead)).flatten();
-            return block.unwrap_or_else(|| cursor.load(Ordering::Relaxed).wrapping_add(ahead));
+        if let Some(trace) = self.trace {
+            return trace.turn(cursor, self.group, in_blocks.then_some(&self.local.turns));
         }
         if !in_blocks {
             return cursor.fetch_add(1, Ordering::Relaxed);
@@ -149,31 +137,40 @@ impl<'a> Decision<'a> {
         self.local.turns.take(|block| cursor.fetch_add(block, Ordering::Relaxed))
     }
 
+    #[inline(always)]
+    pub(crate) fn share(self, c: usize) -> Share {
+        Share { in_flight: self.memory.in_flight(c), weight: self.node(c).weight() }
+    }
+
     /// Whether b has fewer in flight than a, each for its weight.
     #[inline(always)]
     pub(crate) fn fewer_in_flight(self, a: usize, b: usize) -> bool {
-        let share = |c| (self.memory.in_flight(c), self.node(c).weight());
-        compare_shares(share(b), share(a)) == Order::Less
+        self.share(b).compare(self.share(a)) == Order::Less
     }
 
-    /// Whether b reported less load than a, each for its weight; what was never reported is 0.
+    /// What was never reported is 0.
+    #[inline(always)]
+    pub(crate) fn reported_load(self, c: usize) -> ReportedLoad {
+        let node = self.node(c);
+        ReportedLoad { load: node.reported_load().unwrap_or(0.0), weight: node.weight() }
+    }
+
+    /// Whether b reported less load than a, each for its weight.
     #[inline(always)]
     pub(crate) fn less_reported(self, a: usize, b: usize) -> bool {
-        let load = |c| {
-            let node = self.node(c);
-            rank_load(node.reported_load().unwrap_or(0.0) / f64::from(node.weight().max(1)))
-        };
-        load(b) < load(a)
+        self.reported_load(b).rank() < self.reported_load(a).rank()
     }
 
-    /// average · (1 + in flight/weight), as coarse as averages are kept: nodes that have drifted to the reference are alike.
     #[inline(always)]
-    pub(crate) fn latency_cost(self, c: usize, decay_ns: f64, reference_ns: f64) -> f32 {
+    pub(crate) fn latency_cost(self, c: usize, decay_ns: f64, reference_ns: f64) -> LatencyCost {
         let node = self.node(c);
-        let average =
-            latency::read(node.latency().load(Ordering::Relaxed), self.local.now_ns.get(), decay_ns, reference_ns);
-        let in_flight = self.memory.in_flight(c) as f64;
-        (average * (1.0 + in_flight / f64::from(node.weight().max(1)))) as f32
+        let word = node.latency().load(Ordering::Relaxed);
+        LatencyCost {
+            word,
+            average_ns: latency::read(word, self.local.now_ns.get(), decay_ns, reference_ns),
+            in_flight: self.memory.in_flight(c),
+            weight: node.weight(),
+        }
     }
 
     /// How strained a node is, as `adaptive` weighs it.
@@ -190,8 +187,8 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// The class of a node's average, halved while it is idle, · (1 + in flight)/weight.
-    pub(crate) fn class_cost(self, c: usize, class_ns: f64) -> f64 {
+    /// The class of a node's average, halved while it is idle.
+    pub(crate) fn class_cost(self, c: usize, class_ns: f64) -> ClassCost {
         let node = self.node(c);
         let class = fastest::class(
             node.latency().load(Ordering::Relaxed),
@@ -199,7 +196,7 @@ impl<'a> Decision<'a> {
             class_ns,
             self.reference_latency(),
         );
-        class * (1.0 + self.memory.in_flight(c) as f64) / f64::from(node.weight().max(1))
+        ClassCost { class, in_flight: self.memory.in_flight(c), weight: node.weight() }
     }
 
     #[inline(always)]
@@ -211,18 +208,22 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// Compares in flight ÷ weight: cross-multiplied, since both are integers.
-#[inline(always)]
-pub(crate) fn compare_shares(a: (u64, u32), b: (u64, u32)) -> Order {
-    a.0.wrapping_mul(u64::from(b.1)).cmp(&b.0.wrapping_mul(u64::from(a.1)))
-}
-
 /// A condition on candidates beside health.
 pub(crate) trait Condition: Copy {
     /// Whether the request asks for nothing: its turn in a cycle is used up, whoever takes it.
     fn is_whole(&self) -> bool;
 
     fn accepts(&self, pool: &Pool, c: usize) -> bool;
+
+    /// Whether the request may take node `c` where `mask` allows its state.
+    #[inline(always)]
+    fn fits(&self, d: Decision<'_>, mask: u64, c: usize) -> bool {
+        d.node(c).state().fit(mask) && self.accepts(d.pool, c)
+    }
+
+    /// See [`Candidates::tell`].
+    #[inline(always)]
+    fn hear(&self, _: impl FnOnce() -> Told) {}
 }
 
 /// No condition.
@@ -291,12 +292,17 @@ impl<F: Condition> Candidates for PoolCandidates<'_, F> {
 
     #[inline(always)]
     fn fit(&self, c: usize) -> bool {
-        self.decision.node(c).state().fit(self.mask) && self.filter.accepts(self.decision.pool, c)
+        self.filter.fits(self.decision, self.mask, c)
     }
 
     #[inline(always)]
     fn weight(&self, c: usize) -> u32 {
         self.decision.node(c).weight()
+    }
+
+    #[inline(always)]
+    fn tell(&self, told: impl FnOnce() -> Told) {
+        self.filter.hear(told);
     }
 }
 
@@ -313,17 +319,11 @@ impl<F: Condition> HashCandidates for PoolCandidates<'_, F> {
 }
 
 impl Turns {
-    /// The turn after `ahead` others of the block that the thread has, if it has so many.
-    fn peek(&self, ahead: u64) -> Option<u64> {
-        let next = self.next.get();
-        (self.end.get().wrapping_sub(next) > ahead).then(|| next.wrapping_add(ahead))
-    }
-
     /// The next turn of a thread that takes them in blocks: doubled, up to 64, while others took turns since its last
     /// block, halved when nobody did. Alone, a thread takes them one by one, and so it does the first four times: turns
     /// that a short-lived thread takes and never uses would be missed by the same nodes again and again.
     #[inline(always)]
-    fn take(&self, fetch_add: impl FnOnce(u64) -> u64) -> u64 {
+    pub(super) fn take(&self, fetch_add: impl FnOnce(u64) -> u64) -> u64 {
         let next = self.next.get();
         if next != self.end.get() {
             self.next.set(next.wrapping_add(1));

@@ -21,6 +21,7 @@ use super::filter::Filter;
 use super::health::FROM_NOW_ON;
 use super::pick::Attempt;
 use super::quotas::Costs;
+use super::trace::Trace;
 use super::{Pool, Request};
 use crate::plan::step::Lead;
 use crate::policies::{gradient, slow_start};
@@ -75,10 +76,7 @@ impl Condition for &Guarding<'_> {
     }
 
     fn accepts(&self, pool: &Pool, c: usize) -> bool {
-        self.accepts_session(pool, c)
-            && !self.has_refused(c)
-            && (!self.warming.get() || pool.accepts_while_warming(c, self.now_ns, self.coin))
-            && self.split.get().is_none_or(|split| pool.is_in_split(c, split))
+        self.accepts_in(pool, c, None)
     }
 }
 
@@ -104,7 +102,8 @@ impl<'a> Guarding<'a> {
     pub(crate) fn looking(pool: &Pool, d: Decision<'a>, filter: Option<&'a Filter<'a>>, now_ns: u64) -> Self {
         let request = d.request;
         let attention = pool.attention();
-        let panic = attention & attention::PANIC != 0;
+        let foreseen = d.trace.and_then(Trace::situation);
+        let panic = foreseen.map_or(attention & attention::PANIC != 0, |situation| situation.panic);
         Self {
             filter,
             now_ns,
@@ -120,17 +119,45 @@ impl<'a> Guarding<'a> {
         }
     }
 
+    /// Whether a rule may choose `c`, as a decision with this trace finds it.
+    #[inline(always)]
+    pub(crate) fn accepts_in(&self, pool: &Pool, c: usize, trace: Option<&Trace>) -> bool {
+        self.accepts_session(pool, c, trace)
+            && !self.has_refused(c)
+            && !self.is_too_cold(pool, c, trace)
+            && self.is_in_split(pool, c)
+    }
+
     /// What also a session's own node has to pass.
-    pub(crate) fn accepts_session(&self, pool: &Pool, c: usize) -> bool {
-        self.accepts_probe(pool, c) && pool.has_room(c, self.now_ns)
+    #[inline(always)]
+    pub(crate) fn accepts_session(&self, pool: &Pool, c: usize, trace: Option<&Trace>) -> bool {
+        self.accepts_probe(pool, c) && pool.has_room_in(c, self.now_ns, trace)
     }
 
     /// What also a probe has to pass.
     pub(crate) fn accepts_probe(&self, pool: &Pool, c: usize) -> bool {
         self.filter.is_none_or(|f| !f.excludes(c) && f.matches(pool, c))
-            && (!self.exhausted || pool.exhausted_until(c) <= self.now_ns)
-            && (!self.looks_at_quotas.get()
-                || self.costs.as_ref().is_none_or(|costs| pool.has_quota(c, costs, self.now_ns)))
+            && !self.is_exhausted(pool, c)
+            && (!self.looks_at_quotas.get() || self.has_quota(pool, c))
+    }
+
+    /// Whether `c` asked to be left out for a while.
+    pub(crate) fn is_exhausted(&self, pool: &Pool, c: usize) -> bool {
+        self.exhausted && pool.exhausted_until(c) > self.now_ns
+    }
+
+    pub(crate) fn has_quota(&self, pool: &Pool, c: usize) -> bool {
+        self.costs.as_ref().is_none_or(|costs| pool.has_quota(c, costs, self.now_ns))
+    }
+
+    /// Whether `c` warms up and leaves this decision to others.
+    #[inline(always)]
+    pub(crate) fn is_too_cold(&self, pool: &Pool, c: usize, trace: Option<&Trace>) -> bool {
+        self.warming.get() && !pool.accepts_while_warming(c, self.now_ns, self.coin, trace)
+    }
+
+    pub(crate) fn is_in_split(&self, pool: &Pool, c: usize) -> bool {
+        self.split.get().is_none_or(|split| pool.is_in_split(c, split))
     }
 
     /// Whether `c` turned out to be full.
@@ -158,7 +185,7 @@ impl Refused {
 }
 
 /// What came of counting a candidate in.
-enum Admission {
+pub(super) enum Admission {
     Done(Attempt),
     /// It has no room after all.
     Refused,
@@ -188,20 +215,45 @@ impl Pool {
         let d = Decision::new(self, request, lead, generation, local);
         let filter = Filter::of(self, d);
         let guard = Guarding::new(self, d, filter.as_ref(), now);
-        let attempt = self.guarded::<LEASE>(d, &guard);
-        if filter.as_ref().is_some_and(|f| f.failed.get()) {
-            local.failed.set(true);
-        }
-        attempt.with_failure(local)
+        let admit = |index, probe_ns| self.admit::<LEASE>(d, &guard, index, probe_ns);
+        self.guarded(d, &guard, &guard, LEASE, admit).with_failure(local)
     }
 
-    fn guarded<const LEASE: bool>(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Attempt {
-        if LEASE && self.attention() & attention::PROBES != 0 {
+    /// Finds a node and counts it in by `admit`, which is given the deadline of its probe lease, 0 if it is no probe.
+    /// `condition`: `guard`, or what listens to it. `probes`: whether the decision may be a probe.
+    #[inline(always)]
+    pub(super) fn guarded(
+        &self,
+        d: Decision<'_>,
+        guard: &Guarding<'_>,
+        condition: impl Condition,
+        probes: bool,
+        admit: impl Fn(usize, u64) -> Admission,
+    ) -> Attempt {
+        let attempt = self.guarded_attempt(d, guard, condition, probes, admit);
+        if guard.filter.is_some_and(|f| f.failed.get()) {
+            d.local.failed.set(true);
+        }
+        attempt
+    }
+
+    #[inline(always)]
+    fn guarded_attempt(
+        &self,
+        d: Decision<'_>,
+        guard: &Guarding<'_>,
+        condition: impl Condition,
+        probes: bool,
+        admit: impl Fn(usize, u64) -> Admission,
+    ) -> Attempt {
+        if probes && self.attention() & attention::PROBES != 0 {
             if let Some((index, deadline)) = self.take_probe(d, guard, guard.now_ns) {
-                match self.admit::<LEASE>(d, guard, index, deadline) {
+                match admit(index, deadline) {
                     Admission::Done(attempt) => return attempt,
                     other => {
-                        self.end_probe(index, deadline);
+                        if !d.is_dry() {
+                            self.end_probe(index, deadline);
+                        }
                         if let Admission::Moved = other {
                             return Attempt::MOVED;
                         }
@@ -210,19 +262,11 @@ impl Pool {
             }
         }
         loop {
-            let Some(index) = self.decide(d, guard) else {
+            let Some(index) = self.decide(d, guard, condition) else {
                 return if self.generation().is_still(d.generation) { Attempt::NOBODY } else { Attempt::MOVED };
             };
-            match self.admit::<LEASE>(d, guard, index, 0) {
-                Admission::Done(attempt) => {
-                    if LEASE {
-                        self.remember_session(d, guard, index);
-                        if guard.mask == State::ANY {
-                            self.tally(tally::PANIC_PICKS);
-                        }
-                    }
-                    return attempt;
-                }
+            match admit(index, 0) {
+                Admission::Done(attempt) => return attempt,
                 Admission::Moved => return Attempt::MOVED,
                 Admission::PoolFull => return Attempt::NOBODY,
                 Admission::Refused if guard.refuse(index) => {}
@@ -232,32 +276,49 @@ impl Pool {
     }
 
     /// The node that takes the request, as far as can be seen before it is counted in.
-    pub(crate) fn decide(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Option<usize> {
+    pub(super) fn decide(&self, d: Decision<'_>, guard: &Guarding<'_>, condition: impl Condition) -> Option<usize> {
         if let Some(index) = self.node_of_session(d, guard) {
             return Some(index);
         }
-        let chosen = self.decide_by_rule(d, guard);
+        let chosen = self.decide_by_rule(d, guard, condition);
         if chosen.is_some() {
             return chosen;
         }
         // Better a node that warms up, or is not of the request's split, than none.
         let mut wished = guard.warming.take();
-        if let Some(index) = wished.then(|| self.decide_by_rule(d, guard)).flatten() {
+        if let Some(index) = wished.then(|| self.decide_by_rule(d, guard, condition)).flatten() {
             return Some(index);
         }
         wished = guard.split.take().is_some();
-        wished.then(|| self.decide_by_rule(d, guard)).flatten()
+        wished.then(|| self.decide_by_rule(d, guard, condition)).flatten()
     }
 
-    fn decide_by_rule(&self, d: Decision<'_>, guard: &Guarding<'_>) -> Option<usize> {
+    fn decide_by_rule(&self, d: Decision<'_>, guard: &Guarding<'_>, condition: impl Condition) -> Option<usize> {
         if d.plan.word(plan_word::GROUPS) == 0 {
-            return d.chain(0, d.candidates_in(guard.mask, guard));
+            return d.chain(0, d.candidates_in(guard.mask, condition));
         }
-        self.in_groups(d, guard, |d| d.chain(0, d.candidates_in(guard.mask, guard)))
+        self.in_groups(d, guard, |d| d.chain(0, d.candidates_in(guard.mask, condition)))
     }
 
-    /// Counts a candidate in, and looks at its limits again.
-    fn admit<const LEASE: bool>(
+    /// Counts a candidate in, looks at its limits again, and remembers the session.
+    pub(super) fn admit<const LEASE: bool>(
+        &self,
+        d: Decision<'_>,
+        guard: &Guarding<'_>,
+        index: usize,
+        probe_ns: u64,
+    ) -> Admission {
+        let admission = self.count_guarded::<LEASE>(d, guard, index, probe_ns);
+        if LEASE && probe_ns == 0 && matches!(admission, Admission::Done(_)) {
+            self.remember_session(d, guard, index);
+            if guard.mask == State::ANY {
+                self.tally(tally::PANIC_PICKS);
+            }
+        }
+        admission
+    }
+
+    fn count_guarded<const LEASE: bool>(
         &self,
         d: Decision<'_>,
         guard: &Guarding<'_>,
@@ -308,8 +369,33 @@ impl Pool {
         Admission::Done(attempt)
     }
 
+    /// What [`admit`](Self::admit) would say, for those who only look.
+    pub(super) fn would_admit(&self, d: Decision<'_>, guard: &Guarding<'_>, index: usize) -> Admission {
+        let max = self.live().max_in_flight();
+        if !self.has_room_in(index, guard.now_ns, d.trace) {
+            return Admission::Refused;
+        }
+        if max != 0 && self.memory.total_in_flight().saturating_add(u64::from(d.lead.needs_total())) > max {
+            return Admission::PoolFull;
+        }
+        if !guard.has_quota(self, index) {
+            guard.looks_at_quotas.set(true);
+            return Admission::Refused;
+        }
+        match self.uncounted(d, index) {
+            Attempt::MOVED => Admission::Moved,
+            attempt => Admission::Done(attempt),
+        }
+    }
+
     /// The most that a node may have in flight now; `u64::MAX` if that is unlimited.
     pub(crate) fn limit_of(&self, index: usize, now_ns: u64) -> u64 {
+        self.limit_in(index, now_ns, None)
+    }
+
+    /// The same limit as a decision finds it.
+    #[inline(always)]
+    pub(super) fn limit_in(&self, index: usize, now_ns: u64, trace: Option<&Trace>) -> u64 {
         let node = self.memory.node(index);
         let mut limit = match node.max_in_flight() {
             0 => u64::MAX,
@@ -318,16 +404,16 @@ impl Pool {
         if self.live().adaptive_limit() {
             limit = limit.min(self.adaptive_limit_of(index));
         }
-        if limit != u64::MAX && node.warming_since().load(Ordering::Relaxed) != 0 {
+        if limit != u64::MAX && self.warming_since_in(index, trace) != 0 {
             let cap = u32::try_from(limit).unwrap_or(u32::MAX);
-            limit = u64::from(slow_start::capped(cap, self.warmth(index, now_ns)));
+            limit = u64::from(slow_start::capped(cap, self.warmth_in(index, now_ns, trace)));
         }
         limit
     }
 
-    #[inline]
-    pub(crate) fn has_room(&self, index: usize, now_ns: u64) -> bool {
-        let limit = self.limit_of(index, now_ns);
+    #[inline(always)]
+    pub(crate) fn has_room_in(&self, index: usize, now_ns: u64, trace: Option<&Trace>) -> bool {
+        let limit = self.limit_in(index, now_ns, trace);
         limit == u64::MAX || self.memory.in_flight(index) < limit
     }
 
@@ -365,12 +451,20 @@ impl Pool {
 
     /// How much of its share a node takes: 1.0 when it is warm.
     pub(crate) fn warmth(&self, index: usize, now_ns: u64) -> f64 {
-        let word = self.memory.node(index).warming_since();
-        let since = match word.load(Ordering::Relaxed) {
+        self.warmth_in(index, now_ns, None)
+    }
+
+    /// The same as a decision finds it.
+    #[inline(always)]
+    fn warmth_in(&self, index: usize, now_ns: u64, trace: Option<&Trace>) -> f64 {
+        let since = match self.warming_since_in(index, trace) {
             0 => return 1.0,
             FROM_NOW_ON => {
                 let now = now_ns.max(FROM_NOW_ON + 1);
-                let _ = word.compare_exchange(FROM_NOW_ON, now, Ordering::Relaxed, Ordering::Relaxed);
+                if trace.is_none_or(|trace| !trace.dry) {
+                    let word = self.memory.node(index).warming_since();
+                    let _ = word.compare_exchange(FROM_NOW_ON, now, Ordering::Relaxed, Ordering::Relaxed);
+                }
                 now
             }
             since => since,
@@ -378,10 +472,10 @@ impl Pool {
         slow_start::warmth(now_ns.saturating_sub(since), &self.warm_up())
     }
 
-    fn accepts_while_warming(&self, index: usize, now_ns: u64, coin: u64) -> bool {
-        let node = self.memory.node(index);
-        node.warming_since().load(Ordering::Relaxed) == 0
-            || slow_start::accepts(self.warmth(index, now_ns), coin, node.id_mix())
+    #[inline(always)]
+    fn accepts_while_warming(&self, index: usize, now_ns: u64, coin: u64, trace: Option<&Trace>) -> bool {
+        self.warming_since_in(index, trace) == 0
+            || slow_start::accepts(self.warmth_in(index, now_ns, trace), coin, self.memory.node(index).id_mix())
     }
 
     /// The split that a coin falls into; `None` if there are no splits.

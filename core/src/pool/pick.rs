@@ -212,7 +212,7 @@ impl Pool {
 
     /// An attempt with this choice.
     #[inline(never)]
-    fn settle<const LEASE: bool>(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
+    pub(super) fn settle<const LEASE: bool>(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
         let attempt = match chosen {
             Some(index) if LEASE => match self.count_and_hint(d, index) {
                 Some(state) => self.open_further(d.lead, d.local, index, state),
@@ -288,8 +288,8 @@ impl Pool {
 
     /// Why an attempt has no node.
     #[cold]
-    fn why_not(&self, attempt: Attempt, request: &Request<'_>) -> NoNode {
-        if attempt.without_failure() == Attempt::FULL {
+    pub(super) fn why_not(&self, attempt: Attempt, request: &Request<'_>) -> NoNode {
+        if attempt.is_full() {
             return NoNode { callback_failed: attempt.callback_failed(), ..FULL };
         }
         self.why(self.plan_at(self.generation().current()), request, attempt.callback_failed())
@@ -363,7 +363,7 @@ impl Attempt {
     /// The plan changed meanwhile.
     pub(super) const MOVED: Self = Self { ticket: 0, node: Self::MISS | 1 };
     /// A node, but no slot for the lease.
-    const FULL: Self = Self { ticket: 0, node: Self::MISS | 2 };
+    pub(super) const FULL: Self = Self { ticket: 0, node: Self::MISS | 2 };
 
     #[inline(always)]
     fn hit(ticket: Option<Ticket>, index: usize, state: State) -> Self {
@@ -372,7 +372,7 @@ impl Attempt {
     }
 
     #[inline(always)]
-    fn is_hit(self) -> bool {
+    pub(super) fn is_hit(self) -> bool {
         self.node & Self::MISS == 0
     }
 
@@ -382,13 +382,17 @@ impl Attempt {
     }
 
     #[inline(always)]
-    fn node(self) -> NodeRef {
+    pub(super) fn node(self) -> NodeRef {
         NodeRef { index: self.node as u32 & 0xFFFF, generation: (self.node >> 32) as u32 }
     }
 
     #[inline(always)]
-    fn callback_failed(self) -> bool {
+    pub(super) fn callback_failed(self) -> bool {
         self.node & Self::FAILED != 0
+    }
+
+    pub(super) fn is_full(self) -> bool {
+        self.without_failure() == Self::FULL
     }
 
     fn without_failure(self) -> Self {
@@ -403,12 +407,12 @@ impl Attempt {
 
 /// Plans that may move under one pick. Building one takes longer than a look at it, so that only a callback that changes
 /// the pool on every call comes here.
-const ATTEMPTS_MAX: u32 = 10_000;
+pub(super) const ATTEMPTS_MAX: u32 = 10_000;
 
-const RESTLESS: NoNode = NoNode { callback_failed: true, ..FULL };
+pub(super) const RESTLESS: NoNode = NoNode { callback_failed: true, ..FULL };
 
 /// No lease is to be had: all are taken, or the thread is being torn down.
-const FULL: NoNode = NoNode { reason: NoNodeReason::Saturated, retry_at_ns: None, callback_failed: false };
+pub(super) const FULL: NoNode = NoNode { reason: NoNodeReason::Saturated, retry_at_ns: None, callback_failed: false };
 
 impl Pick<'_> {
     /// What the host connects to.

@@ -12,6 +12,7 @@
 use super::Pool;
 use super::decision::Decision;
 use super::guarded::Guarding;
+use super::trace::Trace;
 use crate::state::guard::Count;
 use crate::state::layout::{pool_word, tally};
 use crate::state::node::State;
@@ -33,7 +34,7 @@ impl Pool {
             return None;
         }
         // Who is held meanwhile is entered in the word, and found there afterwards.
-        if d.dry.is_none() && !begin_look(word, due) {
+        if !d.is_dry() && !begin_look(word, due) {
             return None;
         }
         let live = self.live();
@@ -45,7 +46,7 @@ impl Pool {
             if !state.is_down() || !state.is_member() {
                 continue;
             }
-            let Some((at_ns, seen)) = self.probe_due(index, state, now_ns) else { continue };
+            let Some((at_ns, seen)) = self.probe_due(d, index, state, now_ns) else { continue };
             if at_ns > now_ns {
                 next = next.min(at_ns);
                 continue;
@@ -58,22 +59,15 @@ impl Pool {
             if taken.is_none()
                 && !state.is_withdrawn()
                 && guard.accepts_probe(self, index)
-                && d.dry.is_none()
-                && take_lease(self.memory.guard(index).probe(), seen, deadline)
+                && (d.is_dry() || self.begin_probe(index, seen, deadline))
             {
-                if seen != 0 {
-                    self.memory.guard(index).add(Count::ProbeTimeouts);
-                    self.tally(tally::PROBE_TIMEOUTS);
-                }
-                self.memory.guard(index).add(Count::Probes);
-                self.tally(tally::PROBES);
                 taken = Some((index, deadline));
                 next = next.min(deadline);
             } else {
                 next = next.min(now_ns.saturating_add(LOOK_AGAIN_NS));
             }
         }
-        if d.dry.is_none() {
+        if !d.is_dry() {
             end_look(word, next);
         }
         taken
@@ -84,13 +78,31 @@ impl Pool {
         enter(self.memory.pool(pool_word::NEXT_PROBE), at_ns);
     }
 
+    /// Takes a node's probe lease, which said `seen`; whether nobody else did.
+    fn begin_probe(&self, index: usize, seen: u64, deadline_ns: u64) -> bool {
+        let guard = self.memory.guard(index);
+        if !take_lease(guard.probe(), seen, deadline_ns) {
+            return false;
+        }
+        if seen != 0 {
+            guard.add(Count::ProbeTimeouts);
+            self.tally(tally::PROBE_TIMEOUTS);
+        }
+        guard.add(Count::Probes);
+        self.tally(tally::PROBES);
+        true
+    }
+
     /// When a node that is down is next probed, and what its lease says now; `None` if it came back at this time.
-    fn probe_due(&self, index: usize, state: State, now_ns: u64) -> Option<(u64, u64)> {
+    fn probe_due(&self, d: Decision<'_>, index: usize, state: State, now_ns: u64) -> Option<(u64, u64)> {
         let guard = self.memory.guard(index);
         let hold = guard.hold().load(Ordering::Acquire);
         if hold <= now_ns && state.is_ejected() {
-            self.take_back(index, now_ns);
-            if !self.memory.node(index).state().is_down() {
+            match d.trace.filter(|trace| trace.dry) {
+                Some(trace) => self.foresee_taking_back(trace, index, now_ns),
+                None => _ = self.take_back(index, now_ns),
+            }
+            if !self.state_in(index, d.trace).is_down() {
                 return None;
             }
         }
@@ -98,6 +110,15 @@ impl Pool {
         // A deadline further ahead than any can be was set by a clock that has gone back since.
         let seen_until = if seen > now_ns.saturating_add(self.live().probe_timeout_ns()) { 0 } else { seen };
         Some((hold.max(seen_until), seen))
+    }
+
+    /// What [`take_back`](Self::take_back) would do, as far as a decision depends on it.
+    fn foresee_taking_back(&self, trace: &Trace, index: usize, now_ns: u64) {
+        let before = self.state_in(index, Some(trace));
+        trace.take_back(index);
+        if self.state_in(index, Some(trace)).is_held() != before.is_held() {
+            self.foresee_situation(trace, now_ns);
+        }
     }
 
     /// Ejects a node as an outlier.

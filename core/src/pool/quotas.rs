@@ -30,6 +30,13 @@ pub(crate) struct Costs {
     amounts: [u64; QUOTAS_MAX],
 }
 
+impl Costs {
+    /// Of each dimension.
+    pub(crate) fn units(&self) -> &[u64] {
+        &self.amounts[..self.count]
+    }
+}
+
 /// One dimension as the words have it.
 struct Words<'a>(&'a [AtomicU64]);
 
@@ -192,16 +199,16 @@ impl Pool {
     }
 
     pub(crate) fn has_quota(&self, index: usize, costs: &Costs, now_ns: u64) -> bool {
-        self.quota(index).has_room(&self.limits_of(index), &costs.amounts[..costs.count], now_ns)
+        self.quota(index).has_room(&self.limits_of(index), costs.units(), now_ns)
     }
 
     /// When a node has room for the costs; `None`: never.
     pub(crate) fn quota_at(&self, index: usize, costs: &Costs, now_ns: u64) -> Option<u64> {
-        self.quota(index).room_at(&self.limits_of(index), &costs.amounts[..costs.count], now_ns)
+        self.quota(index).room_at(&self.limits_of(index), costs.units(), now_ns)
     }
 
     pub(crate) fn reserve(&self, index: usize, costs: &Costs, now_ns: u64) -> Result<Reserved, Refused> {
-        self.quota(index).try_reserve(&self.limits_of(index), &costs.amounts[..costs.count], now_ns)
+        self.quota(index).try_reserve(&self.limits_of(index), costs.units(), now_ns)
     }
 
     pub(crate) fn refund(&self, index: usize, reserved: &Reserved) {
@@ -233,7 +240,7 @@ impl Pool {
             } else {
                 let actual = self.by_dimension(report.usage, |at, _| held.amount(at));
                 let now = report.now_ns.unwrap_or_else(now_ns);
-                self.quota(index).commit(&limits, held, &actual.amounts[..actual.count], now);
+                self.quota(index).commit(&limits, held, actual.units(), now);
             }
         }
         if let Ending::RateLimited { retry_after: Some(retry_after) } = report.ending {

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::decision::{Decision, Dry};
+use super::decision::Decision;
 use super::filter::Filter;
 use super::guarded::Guarding;
+use super::trace::Trace;
 use super::{Pick, Pool, Request};
 use crate::control::config::Value;
 use crate::policies::retry::budget::{self, Budget};
 use crate::policies::retry::{backoff_ns, is_safe};
 use crate::state::layout::{pool_word, tally};
-use crate::state::local::{self, Local};
+use crate::state::local::Local;
 use crate::sync::Ordering;
 use crate::vocabulary::error::NoNode;
 use crate::vocabulary::node::NodeRef;
@@ -257,13 +258,14 @@ impl Pool {
     pub fn plan(&self, request: &Request<'_>) -> Result<AttemptPlan, NoNode> {
         self.after_fork_if_any();
         let now = request.now_ns.unwrap_or_else(now_ns).max(1);
-        let dry = Dry::default();
+        let (own, trace) = (self.own_memory(), Trace::new(true));
         let mut tried: Vec<NodeRef> = request.exclude_nodes.to_vec();
         let mut attempts: Vec<PlannedAttempt> = Vec::new();
         let seed = self.settings.seed.unwrap_or_else(|| Draws::of_thread().next_u64());
         while attempts.len() < self.live().retry_attempts() as usize {
             let again = Request { exclude_nodes: &tried, now_ns: Some(now), ..*request };
-            let Some(node) = self.would_pick(&again, &dry) else { break };
+            let would_pick = |local| self.would_pick(&again, local, &trace);
+            let Some(node) = own.as_ref().and_then(would_pick) else { break };
             let delay = match attempts.len() as u32 {
                 0 => Duration::ZERO,
                 attempt => self.backoff(attempt, mix(seed ^ u64::from(attempt))),
@@ -280,16 +282,13 @@ impl Pool {
     }
 
     /// The node that this thread's next pick would take, by the rules alone.
-    fn would_pick(&self, request: &Request<'_>, dry: &Dry) -> Option<NodeRef> {
-        let look = |local: &Local| {
-            let generation = self.generation().current();
-            local.now_ns.set(request.now_ns.unwrap_or(1));
-            let d = Decision::new(self, request, self.plan_at(generation).lead(), generation, local).dry(dry);
-            let filter = Filter::of(self, d);
-            let guard = Guarding::new(self, d, filter.as_ref(), request.now_ns.unwrap_or(1));
-            self.decide(d, &guard).map(|index| self.reference(index))
-        };
-        local::with_local(self.number.get(), self.tag.load(Ordering::Relaxed), None, look)
+    fn would_pick(&self, request: &Request<'_>, local: &Local, trace: &Trace) -> Option<NodeRef> {
+        let generation = self.generation().current();
+        local.now_ns.set(request.now_ns.unwrap_or(1));
+        let d = Decision::new(self, request, self.plan_at(generation).lead(), generation, local).traced(trace);
+        let filter = Filter::of(self, d);
+        let guard = Guarding::new(self, d, filter.as_ref(), request.now_ns.unwrap_or(1));
+        self.decide(d, &guard, &guard).map(|index| self.reference(index))
     }
 
     /// Calls `attempt` with a picked node, and again with another as long as it fails, may be repeated, and the budget

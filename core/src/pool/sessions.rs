@@ -50,22 +50,25 @@ impl Pool {
         if !self.live().affinity() {
             return None;
         }
-        let found = self.sessions().get(key_hash(session), guard.now_ns);
-        let node = found.filter(|&node| self.keeps_session(node, guard));
-        if d.dry.is_none() {
+        let found = match d.is_dry() {
+            true => self.sessions().peek(key_hash(session), guard.now_ns),
+            false => self.sessions().get(key_hash(session), guard.now_ns),
+        };
+        let node = found.filter(|&node| self.keeps_session(node, d, guard));
+        if !d.is_dry() {
             self.tally(if node.is_some() { tally::AFFINITY_HITS } else { tally::AFFINITY_MISSES });
         }
         guard.sticky.set(node.is_some());
         node.map(|node| node.index as usize)
     }
 
-    fn keeps_session(&self, node: NodeRef, guard: &Guarding<'_>) -> bool {
+    fn keeps_session(&self, node: NodeRef, d: Decision<'_>, guard: &Guarding<'_>) -> bool {
         let index = node.index as usize;
         self.is_current(node)
-            && self.memory.node(index).state().fit(State::sticky(guard.mask))
+            && self.state_in(index, d.trace).fit(State::sticky(guard.mask))
             && !self.is_past_draining(index, guard.now_ns)
             && !guard.has_refused(index)
-            && guard.accepts_session(self, index)
+            && guard.accepts_session(self, index, d.trace)
     }
 
     /// Whether a draining node's time is over.

@@ -2,6 +2,7 @@
 
 use super::decision::Decision;
 use super::guarded::Guarding;
+use super::trace::Trace;
 use super::{Event, EventKind, Pool};
 use crate::control::groups::Group;
 use crate::control::settings::zone_hash;
@@ -9,11 +10,21 @@ use crate::plan::view::PlanView;
 use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
 use crate::policies::zones::{even_load_share, local_share, room};
 use crate::state::layout::{attention, plan_word, pool_word};
+use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::Error;
 use crate::vocabulary::fork;
 use crate::vocabulary::rng::mix;
 use crate::vocabulary::time::now_ns;
+
+/// What follows from who is available.
+#[derive(Clone, Copy)]
+pub(crate) struct Situation {
+    /// Whether all nodes take traffic.
+    pub(crate) panic: bool,
+    /// How the tiers share the traffic, and how they came to; `None` without tiers.
+    pub(crate) tiers: Option<(TierState, Shares)>,
+}
 
 impl Pool {
     /// The first node that `choose` finds: in the zone in the tier that the coin falls into, in that tier, then in the
@@ -24,10 +35,15 @@ impl Pool {
         guard: &Guarding<'_>,
         choose: impl Fn(Decision<'a>) -> Option<R>,
     ) -> Option<R> {
-        if d.dry.is_none() && self.attention() & attention::FAILBACK != 0 {
-            self.fail_back_if_due(guard.now_ns);
+        if self.attention() & attention::FAILBACK != 0 {
+            match d.trace.filter(|trace| trace.dry) {
+                Some(trace) => self.foresee_failback(trace, guard.now_ns),
+                None => self.fail_back_if_due(guard.now_ns),
+            }
         }
-        let first = self.tier_shares().tier(guard.coin);
+        let foreseen = d.trace.and_then(Trace::situation).and_then(|situation| situation.tiers);
+        let shares = foreseen.map_or_else(|| self.tier_shares(), |(_, shares)| shares);
+        let first = shares.tier(guard.coin);
         let mut tiers = 0;
         for tier in first.into_iter().chain((0..TIERS).filter(|&tier| Some(tier) != first)) {
             let Some((zone, whole)) = self.groups_of_tier(d, guard, tier as u8) else { continue };
@@ -131,6 +147,25 @@ impl Pool {
         }
     }
 
+    /// What a decision that is not made finds of [`fail_back_if_due`](Self::fail_back_if_due).
+    #[cold]
+    fn foresee_failback(&self, trace: &Trace, now_ns: u64) {
+        let due = match trace.situation().and_then(|situation| situation.tiers) {
+            Some((state, _)) => state.next_due(self.live().failback_ns()).unwrap_or(0),
+            None => self.memory.pool(pool_word::NEXT_FAILBACK).load(Ordering::Relaxed),
+        };
+        if due != 0 && now_ns >= due {
+            self.foresee_situation(trace, now_ns);
+        }
+    }
+
+    /// What a decision that is not made finds of [`renew_situation`](Self::renew_situation).
+    pub(crate) fn foresee_situation(&self, trace: &Trace, now_ns: u64) {
+        let before = trace.situation().and_then(|situation| situation.tiers);
+        let before = before.map_or_else(|| self.tier_state(), |(state, _)| state);
+        trace.settle(self.situation(before, Some(now_ns), now_ns, |index| self.state_in(index, Some(trace))));
+    }
+
     /// Works out what follows from who is available: panic, and the shares of the tiers. At a time, a tier that recovers
     /// waits for its failback; without one, what an operator changed applies at once, and nobody's wait is over.
     pub(crate) fn renew_situation(&self, now_ns: Option<u64>) {
@@ -161,20 +196,37 @@ impl Pool {
 
     /// What changed: panic, the main tier.
     fn work_out_situation(&self, now: Option<u64>) -> [Option<Event>; 2] {
+        let before = self.tier_state();
+        let at_ns = now.unwrap_or_else(now_ns);
+        let Some(situation) = self.situation(before, now, at_ns, |index| self.memory.node(index).state()) else {
+            return [self.set_panic(false, at_ns), None];
+        };
+        let panicked = self.set_panic(situation.panic, at_ns);
+        [panicked, situation.tiers.and_then(|tiers| self.share_among_tiers(before, tiers, now, at_ns))]
+    }
+
+    /// What follows from nodes in these states, where `before` is how tiers came to share so far; `None` in a pool where
+    /// nothing does.
+    pub(crate) fn situation(
+        &self,
+        before: TierState,
+        now: Option<u64>,
+        at_ns: u64,
+        state_of: impl Fn(usize) -> State,
+    ) -> Option<Situation> {
         let live = self.live();
         let plan = self.plan_at(self.generation().current());
         // A pool whose other tiers have left goes on telling what its tiers take.
-        let has_tiers = plan.word(plan_word::GROUPS) != 0 || self.tier_state() != TierState::default();
-        let at_ns = now.unwrap_or_else(now_ns);
+        let has_tiers = plan.word(plan_word::GROUPS) != 0 || before != TierState::default();
         if !live.panic_spread() && !has_tiers {
-            return [self.set_panic(false, at_ns), None];
+            return None;
         }
         let members = plan.members();
         let (mut count, mut available) = (0u64, 0u64);
         let mut tiers = [(0u64, 0u64); TIERS];
         for at in 0..plan.lead().members().min(self.memory.nodes_max()) {
-            let node = self.memory.node(usize::from(members.get(at)));
-            let state = node.state();
+            let index = usize::from(members.get(at));
+            let (node, state) = (self.memory.node(index), state_of(index));
             if !state.is_member() || state.is_withdrawn() {
                 continue;
             }
@@ -191,8 +243,15 @@ impl Pool {
             } else {
                 available == 0 && count > 0
             };
-        let panicked = self.set_panic(is_panic, at_ns);
-        [panicked, has_tiers.then(|| self.share_among_tiers(&tiers, now, at_ns)).flatten()]
+        let tiers = has_tiers.then(|| {
+            let forced = (self.memory.pool(pool_word::FORCED_TIER).load(Ordering::SeqCst) as usize).checked_sub(1);
+            let takes: Takes = tiers.map(|(available, all)| takes(available, all, live.overprovisioning()));
+            match now {
+                Some(now) => before.step(&takes, forced, now, live.failback_ns()),
+                None => before.change(&takes, forced, at_ns),
+            }
+        });
+        Some(Situation { panic: is_panic, tiers })
     }
 
     /// The change, if it is one.
@@ -210,20 +269,18 @@ impl Pool {
         Some(Event { node: None, at_ns, kind: EventKind::Panic { spread: on } })
     }
 
-    fn share_among_tiers(&self, tiers: &[(u64, u64); TIERS], now: Option<u64>, at_ns: u64) -> Option<Event> {
-        let live = self.live();
-        let forced = (self.memory.pool(pool_word::FORCED_TIER).load(Ordering::SeqCst) as usize).checked_sub(1);
-        let takes: Takes = tiers.map(|(available, all)| takes(available, all, live.overprovisioning()));
-        let before = self.tier_state();
-        let (state, shares) = match now {
-            Some(now) => before.step(&takes, forced, now, live.failback_ns()),
-            None => before.change(&takes, forced, at_ns),
-        };
+    fn share_among_tiers(
+        &self,
+        before: TierState,
+        (state, shares): (TierState, Shares),
+        now: Option<u64>,
+        at_ns: u64,
+    ) -> Option<Event> {
         let words = self.memory.pool_words(pool_word::TIER_STATE, pool_word::TIER_STATE_END);
         words.iter().zip(state.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         let words = self.memory.pool_words(pool_word::TIER_SHARES, pool_word::TIER_SHARES_END);
         words.iter().zip(shares.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-        let due = state.next_due(live.failback_ns()).filter(|_| now.is_some());
+        let due = state.next_due(self.live().failback_ns()).filter(|_| now.is_some());
         self.memory.pool(pool_word::NEXT_FAILBACK).store(due.unwrap_or(0), Ordering::Relaxed);
         let attention = self.memory.pool(pool_word::ATTENTION);
         match due {

@@ -1,8 +1,10 @@
 //! Why there is no node: the filter at which the last candidates were lost.
 
 use super::decision::Decision;
+use super::explanation::FailedAt;
 use super::filter::Filter;
 use super::guarded::Guarding;
+use super::trace::Trace;
 use super::{Pool, Request};
 use crate::plan::step::Rule;
 use crate::plan::view::PlanView;
@@ -13,12 +15,26 @@ use crate::vocabulary::error::{NoNode, NoNodeReason};
 use crate::vocabulary::time::now_ns;
 
 impl Pool {
-    /// Passes every member through the filters in their order; the reason is the deepest that any of them reached, with
-    /// the earliest time at which that may be over.
+    /// Why a pick has no node; counted.
     #[cold]
     pub(crate) fn why(&self, plan: PlanView<'_>, request: &Request<'_>, callback_failed: bool) -> NoNode {
+        let none = self.reason(plan, request, callback_failed, None);
+        self.tally(tally::NO_NODE + none.reason as usize);
+        none
+    }
+
+    /// Passes every member through the filters in their order; the reason is the deepest that any of them reached, with
+    /// the earliest time at which that may be over.
+    pub(crate) fn reason(
+        &self,
+        plan: PlanView<'_>,
+        request: &Request<'_>,
+        callback_failed: bool,
+        trace: Option<&Trace>,
+    ) -> NoNode {
         let local = Local::new();
-        let d = Decision::new(self, request, plan.lead(), self.generation().current(), &local);
+        let mut d = Decision::new(self, request, plan.lead(), self.generation().current(), &local);
+        d.trace = trace;
         let now = request.now_ns.unwrap_or_else(now_ns).max(1);
         let filter = Filter::of(self, d);
         let guard = Guarding::looking(self, d, filter.as_ref(), now);
@@ -26,11 +42,11 @@ impl Pool {
         let (mut depth, mut is_any_eligible) = (None, false);
         for i in 0..plan.lead().members().min(self.memory.nodes_max()) {
             let c = usize::from(members.get(i));
-            let mut reached = self.depth(c, &guard);
-            if reached.0 == Depth::Eligible && self.is_limited(c, &guard) && !self.chooses_by_own_rule(plan) {
-                reached = (Depth::Saturated, self.room_expected_at(now));
-            }
-            is_any_eligible |= reached.0 == Depth::Eligible;
+            let failed_at = self.failed_at(c, guard.mask, guard.filter, Some(&guard), trace);
+            let is_refused = || self.is_limited(c, &guard, trace) && !self.chooses_by_own_rule(plan);
+            let failed_at = failed_at.or_else(|| is_refused().then_some(FailedAt::Saturated));
+            is_any_eligible |= failed_at.is_none();
+            let reached = (Depth::of(failed_at), failed_at.and_then(|at| self.retry_at(c, at, &guard, trace)));
             depth = Some(match depth {
                 None => reached,
                 Some(before) => deeper(before, reached),
@@ -44,47 +60,67 @@ impl Pool {
             Some((depth, at)) => (depth.reason(), at),
         };
         let failed = filter.as_ref().is_some_and(|f| f.failed.get());
-        self.tally(tally::NO_NODE + reason as usize);
         NoNode { reason, retry_at_ns, callback_failed: callback_failed | failed }
     }
 
-    /// How far a member comes, and when that may change.
-    fn depth(&self, c: usize, guard: &Guarding<'_>) -> (Depth, Option<u64>) {
-        let state = self.memory.node(c).state();
+    /// The first filter that a member fails at, if it does; `guard`: where there is more to pass than health and the
+    /// request's own conditions.
+    pub(super) fn failed_at(
+        &self,
+        c: usize,
+        mask: u64,
+        filter: Option<&Filter<'_>>,
+        guard: Option<&Guarding<'_>>,
+        trace: Option<&Trace>,
+    ) -> Option<FailedAt> {
+        let state = self.state_in(c, trace);
         if state.is_withdrawn() {
-            return (Depth::Withdrawn, None);
+            let is_weightless = state.is_member() && !state.is_draining();
+            return Some(if is_weightless { FailedAt::ZeroWeight } else { FailedAt::Draining });
         }
-        if let Some(filter) = &guard.filter {
-            if !filter.matches(self, c) {
-                return (Depth::NoMatch, None);
+        if filter.is_some_and(|filter| !filter.matches(self, c)) {
+            return Some(FailedAt::NoMatch);
+        }
+        if filter.is_some_and(|filter| filter.excludes(c)) {
+            return Some(FailedAt::Excluded);
+        }
+        if !state.fit(mask) {
+            return Some(match () {
+                () if state.is_ejected() => FailedAt::Ejected,
+                () if state.is_breaker_open() => FailedAt::BreakerOpen,
+                () => FailedAt::Unhealthy,
+            });
+        }
+        let guard = guard?;
+        if guard.is_exhausted(self, c) || !guard.has_quota(self, c) {
+            return Some(FailedAt::RateLimited);
+        }
+        // Without one, the candidate is eligible: a rule of the user's own found nobody, or it has become so meanwhile.
+        (!self.has_room_in(c, guard.now_ns, trace) || guard.has_refused(c)).then_some(FailedAt::Saturated)
+    }
+
+    /// When a member that failed at a filter may pass it.
+    fn retry_at(&self, c: usize, failed_at: FailedAt, guard: &Guarding<'_>, trace: Option<&Trace>) -> Option<u64> {
+        match failed_at {
+            FailedAt::Unhealthy | FailedAt::BreakerOpen | FailedAt::Ejected => {
+                let is_down = self.state_in(c, trace).is_down();
+                let at = is_down.then(|| self.earliest_probe(c)).filter(|&at| at > 0);
+                // One that is due may be the next request's.
+                at.map(|at| at.max(guard.now_ns))
             }
-            if filter.excludes(c) {
-                return (Depth::Excluded, None);
-            }
+            FailedAt::RateLimited => match &guard.costs {
+                Some(costs) => self.quota_at(c, costs, guard.now_ns),
+                None => Some(self.exhausted_until(c)),
+            },
+            FailedAt::Saturated => self.room_expected_at(guard.now_ns),
+            _ => None,
         }
-        if !state.fit(guard.mask) {
-            let at = state.is_down().then(|| self.earliest_probe(c)).filter(|&at| at > 0);
-            return (Depth::Unhealthy, at);
-        }
-        let is_exhausted = self.exhausted_until(c) > guard.now_ns;
-        match &guard.costs {
-            Some(costs) if is_exhausted || !self.has_quota(c, costs, guard.now_ns) => {
-                return (Depth::RateLimited, self.quota_at(c, costs, guard.now_ns));
-            }
-            None if is_exhausted => return (Depth::RateLimited, Some(self.exhausted_until(c))),
-            _ => {}
-        }
-        if !self.has_room(c, guard.now_ns) {
-            return (Depth::Saturated, self.room_expected_at(guard.now_ns));
-        }
-        // A rule of the user's own found nobody, or the node has become eligible meanwhile.
-        (Depth::Eligible, None)
     }
 
     /// Whether a node may have been full a moment ago.
-    fn is_limited(&self, c: usize, guard: &Guarding<'_>) -> bool {
+    fn is_limited(&self, c: usize, guard: &Guarding<'_>, trace: Option<&Trace>) -> bool {
         let live = self.live();
-        live.max_in_flight() != 0 || guard.costs.is_some() || self.limit_of(c, guard.now_ns) != u64::MAX
+        live.max_in_flight() != 0 || guard.costs.is_some() || self.limit_in(c, guard.now_ns, trace) != u64::MAX
     }
 
     /// Whether it is up to rules of the user's own who is chosen.
@@ -122,6 +158,18 @@ enum Depth {
 }
 
 impl Depth {
+    fn of(failed_at: Option<FailedAt>) -> Self {
+        match failed_at {
+            Some(FailedAt::Draining | FailedAt::ZeroWeight) => Self::Withdrawn,
+            Some(FailedAt::NoMatch) => Self::NoMatch,
+            Some(FailedAt::Excluded) => Self::Excluded,
+            Some(FailedAt::Unhealthy | FailedAt::BreakerOpen | FailedAt::Ejected) => Self::Unhealthy,
+            Some(FailedAt::RateLimited) => Self::RateLimited,
+            Some(FailedAt::Saturated) => Self::Saturated,
+            _ => Self::Eligible,
+        }
+    }
+
     fn reason(self) -> NoNodeReason {
         match self {
             Self::Withdrawn => NoNodeReason::Draining,

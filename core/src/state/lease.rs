@@ -171,6 +171,18 @@ impl<'a> Leases<'a> {
         ticket
     }
 
+    /// Whether the thread with `token` would find a slot.
+    pub(crate) fn has_free(self, token: u64, lives: impl Fn(u64) -> bool) -> bool {
+        let is_free = |slot: usize| {
+            self.slots.get(slot * SLOT_WORDS).is_some_and(|word| word.load(Ordering::Acquire) & OPEN == 0)
+        };
+        self.runs.chunks_exact(RUN_WORDS).enumerate().any(|(run, words)| match words[0].load(Ordering::Relaxed) {
+            owner if owner == token => (run * RUN_SLOTS..(run + 1) * RUN_SLOTS).any(is_free),
+            0 => true,
+            owner => !lives(owner),
+        })
+    }
+
     /// Walks on over the thread's runs; claims another when 64 slots in a row are busy.
     fn open_from(self, at: &mut Position, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
         let mut busy = 0;

@@ -91,6 +91,18 @@ impl Local {
         }
     }
 
+    /// The same memory, for a decision that is not to be made.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::new();
+        copy.stream.set(self.stream.get());
+        copy.token.set(self.token.get());
+        copy.last_slot.set(self.last_slot.get());
+        copy.turns.next.set(self.turns.next.get());
+        copy.turns.end.set(self.turns.end.get());
+        copy.turns.block_eighths.set(self.turns.block_eighths.get());
+        copy
+    }
+
     fn of(&self, tag: u64) -> &Self {
         if self.tag.get() != tag {
             self.reset(tag);

@@ -2,6 +2,7 @@
 //!
 //! A user's slice and a pool's plan are both seen this way, so that a rule is written once.
 
+use super::told::{Score, Told};
 use crate::vocabulary::hash::reduce;
 
 /// The candidates of one decision. Handed on by value, so that a way that is rarely taken costs the usual one nothing.
@@ -22,6 +23,17 @@ pub(crate) trait Candidates: Copy {
     fn fit(&self, c: usize) -> bool;
 
     fn weight(&self, c: usize) -> u32;
+
+    /// What the rule does, for those who listen.
+    #[inline(always)]
+    fn tell(&self, _: impl FnOnce() -> Told) {}
+
+    /// The same rating of candidate `c`, told.
+    #[inline(always)]
+    fn rated<S: Copy + Into<Score>>(&self, c: usize, rating: S) -> S {
+        self.tell(|| Told::Scored(c, rating.into()));
+        rating
+    }
 }
 
 /// Something that draws a candidate.

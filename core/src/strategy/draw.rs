@@ -9,6 +9,7 @@
 //! gone out of date, and for requests that few candidates satisfy; from the next `maintain` on, tables hold fit nodes only.
 
 use super::candidates::{Candidates, DrawTable};
+use super::told::Told;
 use crate::vocabulary::rng::Draws;
 
 /// Further draws after one that was unfit.
@@ -24,7 +25,7 @@ pub(crate) enum Scan {
 /// A fit candidate from `table`.
 #[inline]
 pub(crate) fn draw_fit<V: Candidates>(view: V, table: impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
-    let first = table.draw(draws.next_u64()).filter(|&c| view.fit(c));
+    let first = table.draw(draws.next_u64()).inspect(|&c| view.tell(|| Told::Drawn(c))).filter(|&c| view.fit(c));
     first.or_else(|| redraw(view, table, draws, scan))
 }
 
@@ -37,7 +38,8 @@ pub(crate) fn draw_once<V: Candidates>(view: V, table: impl DrawTable, mut draws
 /// A fit candidate for one that was chosen otherwise and is unfit: [`draw_fit`] without its first draw.
 pub(crate) fn redraw<V: Candidates>(view: V, table: impl DrawTable, draws: &mut Draws, scan: Scan) -> Option<usize> {
     for _ in 0..REDRAWS {
-        if let Some(c) = table.draw(draws.next_u64()).filter(|&c| view.fit(c)) {
+        let drawn = table.draw(draws.next_u64()).inspect(|&c| view.tell(|| Told::Drawn(c)));
+        if let Some(c) = drawn.filter(|&c| view.fit(c)) {
             return Some(c);
         }
     }
@@ -54,7 +56,8 @@ pub(crate) fn draw_second<V: Candidates>(
     first: usize,
 ) -> Option<usize> {
     for _ in 0..=REDRAWS {
-        if let Some(c) = table.draw(draws.next_u64()).filter(|&c| c != first && view.fit(c)) {
+        let drawn = table.draw(draws.next_u64()).inspect(|&c| view.tell(|| Told::Drawn(c)));
+        if let Some(c) = drawn.filter(|&c| c != first && view.fit(c)) {
             return Some(c);
         }
     }
@@ -66,6 +69,7 @@ pub(crate) fn draw_second<V: Candidates>(
 #[cold]
 #[inline(never)]
 pub(crate) fn scan_fit<V: Candidates>(view: V, draws: &mut Draws, scan: Scan, except: Option<usize>) -> Option<usize> {
+    view.tell(|| Told::Scanned);
     let mut chosen = None;
     let mut sum = 0u64;
     view.for_each(|c| {
@@ -78,5 +82,8 @@ pub(crate) fn scan_fit<V: Candidates>(view: V, draws: &mut Draws, scan: Scan, ex
             chosen = Some(c);
         }
     });
+    if let Some(c) = chosen {
+        view.tell(|| Told::Drawn(c));
+    }
     chosen
 }

@@ -12,6 +12,7 @@
 
 use super::candidates::Candidates;
 use super::rendezvous;
+use super::told::Told;
 
 /// Rehashes before all candidates are looked at.
 const REHASHES: u64 = 32;
@@ -40,8 +41,18 @@ impl Bound {
     #[inline(always)]
     pub(crate) fn has_room(self, weight: u32, in_flight: u64) -> bool {
         // in flight < ⌈x⌉ is in flight < x for whole numbers, so that nothing need be rounded or divided.
-        let room = f64::from(weight) * (self.total + 1) as f64 * self.factor;
+        let room = self.share(weight);
         in_flight == 0 || in_flight as f64 * (self.weight_sum as f64) < room
+    }
+
+    #[inline(always)]
+    fn share(self, weight: u32) -> f64 {
+        f64::from(weight) * (self.total + 1) as f64 * self.factor
+    }
+
+    /// The most that a candidate of `weight` may have in flight.
+    pub(crate) fn most(self, weight: u32) -> f64 {
+        (self.share(weight) / self.weight_sum.max(1) as f64).ceil().max(1.0)
     }
 }
 
@@ -55,6 +66,7 @@ pub(crate) fn walk<V: HashCandidates>(
     owner: impl Fn(u64) -> Option<usize>,
 ) -> Option<usize> {
     let takes = |c: usize| view.fit(c) && bound.is_none_or(|b| b.has_room(view.weight(c), view.in_flight(c)));
+    let owner = |i| owner(i).inspect(|&c| view.tell(|| Told::Owner { i, c }));
     let first = owner(0)?;
     if takes(first) {
         return Some(first);
@@ -70,6 +82,7 @@ pub(crate) fn walk<V: HashCandidates>(
 /// Of all candidates: the highest random weight with room, else the least loaded.
 #[inline]
 pub(crate) fn scan<V: HashCandidates>(view: V, hash: u64, weighted: bool, bound: Option<Bound>) -> Option<usize> {
+    view.tell(|| Told::Scanned);
     let with_room = rendezvous::highest(view, hash, weighted, |c| {
         view.fit(c) && bound.is_none_or(|b| b.has_room(view.weight(c), view.in_flight(c)))
     });

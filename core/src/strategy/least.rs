@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 use super::candidates::Candidates;
 use super::p2c::rank;
 use super::slice::Slice;
+use super::told::Told;
 use super::{SelectionContext, Strategy};
 use crate::vocabulary::node::LoadMetric;
 use crate::vocabulary::rng::Draws;
@@ -115,9 +116,13 @@ pub(crate) fn choose<V: Candidates, S: Copy>(
         }
         let (score, weight) = (score(c), u64::from(view.weight(c)));
         match best.map_or(Ordering::Less, |(_, lowest)| order(score, lowest)) {
-            Ordering::Less => (best, sum) = (Some((c, score)), weight),
+            Ordering::Less => {
+                view.tell(|| Told::Best(c));
+                (best, sum) = (Some((c, score)), weight);
+            }
             // The i-th of the equal replaces the chosen with probability wᵢ / Σ so far.
             Ordering::Equal => {
+                view.tell(|| Told::Equal(c));
                 sum += weight;
                 if draws.below(sum) < weight {
                     best = Some((c, score));

@@ -29,6 +29,7 @@ pub(crate) mod rendezvous;
 pub(crate) mod ring_hash;
 pub(crate) mod round_robin;
 mod slice;
+pub(crate) mod told;
 pub(crate) mod two_choices;
 pub(crate) mod weighted_round_robin;
 

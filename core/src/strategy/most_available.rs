@@ -9,6 +9,7 @@
 
 use super::candidates::Candidates;
 use super::slice::Slice;
+use super::told::Told;
 use super::{SelectionContext, Strategy};
 use crate::vocabulary::node::RateMetric;
 use crate::vocabulary::rng::Draws;
@@ -68,6 +69,7 @@ pub(crate) fn choose<V: Candidates>(
     let mut count = 0;
     view.for_each(|c| {
         if view.fit(c) && known(c) >= best - epsilon {
+            view.tell(|| Told::Equal(c));
             count += 1;
             if draws.below(count) == 0 {
                 chosen = Some(c);

@@ -41,6 +41,12 @@ pub(crate) fn highest<V: HashCandidates>(
     best
 }
 
+/// What is compared of a candidate: its random number in 0.0 ..= 1.0, and the cost that follows, of which the least wins.
+pub(crate) fn rating(hash: u64, id_mix: u64, weight: u32) -> (f64, f64) {
+    let random = mix(hash ^ id_mix);
+    (unit(random), cost(random, weight))
+}
+
 /// −ln(u)/weight, computed alike on every platform.
 fn cost(random: u64, weight: u32) -> f64 {
     -libm::log(unit(random)) / f64::from(weight)

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::candidates::{Candidates, Uniform};
 use super::draw::{Scan, redraw};
 use super::slice::Slice;
+use super::told::Told;
 use super::{SelectionContext, Strategy};
 use crate::vocabulary::rng::Draws;
 
@@ -62,6 +63,7 @@ pub(crate) fn take_turn<V: Candidates>(
     turn: u64,
     table: Uniform<impl Fn(usize) -> usize + Copy>,
 ) -> Option<usize> {
+    view.tell(|| Told::Drawn(c));
     if view.fit(c) {
         return Some(c);
     }

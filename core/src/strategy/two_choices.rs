@@ -11,6 +11,7 @@
 
 use super::candidates::{Candidates, DrawTable, Uniform};
 use super::draw::{REDRAWS, Scan, draw_fit, draw_second};
+use super::told::Told;
 use crate::vocabulary::rng::Draws;
 
 /// From candidates drawn by weight. `better(a, b)`: whether b is better than a.
@@ -21,10 +22,10 @@ pub(crate) fn by_weight<V: Candidates>(
     better: impl Fn(usize, usize) -> bool,
 ) -> Option<usize> {
     let a = draw_fit(view, table, draws, Scan::ByWeight)?;
-    match draw_second(view, table, draws, Scan::ByWeight, a) {
-        Some(b) if better(a, b) => Some(b),
-        _ => Some(a),
-    }
+    Some(match draw_second(view, table, draws, Scan::ByWeight, a) {
+        Some(b) => better_of(view, a, b, better),
+        None => a,
+    })
 }
 
 /// What [`by_weight`] chooses if its draws are fit.
@@ -52,14 +53,26 @@ pub(crate) fn evenly<V: Candidates>(
     draws: &mut Draws,
     better: impl Fn(usize, usize) -> bool,
 ) -> Option<usize> {
-    if let Some(chosen) = evenly_at_once(view, table, draws, &better) {
-        return Some(chosen);
+    if let Some((a, b)) = table.draw_two(draws.next_u64()) {
+        view.tell(|| Told::Drawn(a));
+        view.tell(|| Told::Drawn(b));
+        if view.fit(a) && view.fit(b) {
+            return Some(better_of(view, a, b, better));
+        }
     }
     let a = draw_fit(view, table, draws, Scan::Evenly)?;
-    match draw_second(view, table, draws, Scan::Evenly, a) {
-        Some(b) if better(a, b) => Some(b),
-        _ => Some(a),
-    }
+    Some(match draw_second(view, table, draws, Scan::Evenly, a) {
+        Some(b) => better_of(view, a, b, better),
+        None => a,
+    })
+}
+
+/// The second if it is better, else the first.
+#[inline(always)]
+fn better_of<V: Candidates>(view: V, a: usize, b: usize, better: impl Fn(usize, usize) -> bool) -> usize {
+    // Told first: ratings are told as they are compared, and those that count are the last.
+    view.tell(|| Told::Compared { a, b, first_is_better: better(b, a) });
+    if better(a, b) { b } else { a }
 }
 
 /// What [`evenly`] chooses if its pair is fit.

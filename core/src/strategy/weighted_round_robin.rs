@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::candidates::{Alias, Candidates, DrawTable};
 use super::draw::{Scan, draw_fit, redraw, scan_fit};
 use super::slice::{Cached, WeightedSlice, ids_stamp};
+use super::told::Told;
 use super::{SelectionContext, Strategy};
 use crate::plan::{alias, schedule};
 use crate::vocabulary::node::{Node, Weighted};
@@ -85,6 +86,7 @@ impl<N: Weighted + Node> Strategy<N> for WeightedRoundRobin {
 
 /// The turn's own candidate, or one of the others by weight.
 pub(crate) fn take_turn<V: Candidates>(view: V, c: usize, turn: u64, table: impl DrawTable) -> Option<usize> {
+    view.tell(|| Told::Drawn(c));
     if view.fit(c) {
         return Some(c);
     }

@@ -1,0 +1,4 @@
+//! What explanations say is what picks do.
+
+mod foretold;
+mod world;
