@@ -115,6 +115,12 @@ impl Pool {
         Ok(self.set_health(index, wanted, now))
     }
 
+    pub(crate) fn mend_checks(&self, index: usize, now_ns: u64) {
+        if self.live().checks() {
+            self.checks_of(index).mend(now_ns, &self.checks_rule());
+        }
+    }
+
     /// Sets a node's health as a check has it.
     fn set_health(&self, index: usize, status: HealthStatus, now_ns: u64) -> bool {
         let node = self.memory.node(index);

@@ -127,6 +127,7 @@ impl Pool {
         if is_beyond(self.exhausted_until(index), latency::RETRY_AFTER_MAX_NS) {
             self.exhaust(index, 0, now_ns);
         }
+        self.mend_checks(index, now_ns);
         if self.is_window_ahead(index, now_ns) {
             self.begin_window(index, now_ns);
         }

@@ -73,6 +73,16 @@ impl<'a> Checks<'a> {
         self.words().map_or(u64::MAX, |words| words[DUE].load(Ordering::Relaxed))
     }
 
+    /// Has a check made at once that is due later than any can be: the clock that said so has gone back since.
+    pub(crate) fn mend(self, now_ns: u64, settings: &Settings) {
+        let Some(words) = self.words() else { return };
+        let longest_ns = settings.interval_ns.saturating_mul(2).max(settings.timeout_ns);
+        let due_ns = words[DUE].load(Ordering::Relaxed);
+        if due_ns > now_ns.saturating_add(longest_ns.max(1)) {
+            let _ = words[DUE].compare_exchange(due_ns, now_ns, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     /// Whether the caller is to make the check that is due, and to report it within the timeout.
     pub(crate) fn lease(self, now_ns: u64, settings: &Settings) -> bool {
         let Some(words) = self.words() else { return false };

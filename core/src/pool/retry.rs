@@ -246,6 +246,7 @@ impl Pool {
 
     /// Brings the budget up to now.
     pub(crate) fn rotate_budget(&self, now_ns: u64) {
+        self.budget().mend(now_ns, &self.budget_rule(), || self.requests());
         self.budget().rotate(now_ns, &self.budget_rule(), || self.requests());
     }
 

@@ -214,3 +214,61 @@ fn times_that_make_no_sense() {
     assert_eq!((told.in_flight, told.available), (0, 4), "{told:?}");
     assert_ne!(pool.pick(&Request::new().now_ns(now)).map_err(|none| none.reason).err(), Some(NoNodeReason::Unhealthy));
 }
+
+/// A slow answer at the end of time does not make a node look slow for good.
+#[test]
+fn latencies_after_a_leap() {
+    let mut stage = Stage::new(
+        "{seed: 17, strategy: {name: peak_ewma, decay_ms: 1000}, nodes: [a, b], stats: {latency: nodes, window_ms: 10000}}",
+    );
+    leap(&mut stage, |stage| {
+        for _ in 0..10 {
+            let slow = stage.outcome(true).latency(Duration::from_secs(5));
+            stage.pool.pick(&stage.ask().exclude(&["b"])).unwrap().finish(slow).unwrap();
+        }
+    });
+    for _ in 0..30 {
+        assert!(stage.send("a", true) && stage.send("b", true));
+        stage.pass(S);
+    }
+    let told = stage.of("a");
+    assert!(told.latency_ewma_ms.unwrap() < 11.0, "{:?}", told.latency_ewma_ms);
+    let p99 = told.latency.unwrap().p99_ms;
+    assert!(p99 < 11.0, "{p99} ms of late");
+}
+
+/// The budget of retries that was used up at the end of time fills again.
+#[test]
+fn retries_after_a_leap() {
+    let mut stage = Stage::new("{seed: 17, nodes: [a, b]}");
+    let ask = |stage: &Stage| {
+        stage.pool.retry(&loadwise::RetryAsk {
+            ending: loadwise::Ending::Failure(loadwise::FailureKind::Connect),
+            attempt: 1,
+            idempotent: true,
+            sent: false,
+            now_ns: Some(stage.now),
+        })
+    };
+    let used_up = |stage: &Stage| (0..1000).take_while(|_| matches!(ask(stage), loadwise::Retry::After(_))).count();
+    leap(&mut stage, |stage| assert!(used_up(stage) < 1000));
+    stage.pass(20 * S);
+    assert!(used_up(&stage) > 0);
+}
+
+/// Checks that were due at the end of time are due again.
+#[test]
+fn checks_after_a_leap() {
+    let mut stage = Stage::new("{seed: 17, nodes: [a, b], checks: true}");
+    let due = |stage: &Stage| stage.pool.checks_due(stage.now).len();
+    leap(&mut stage, |stage| {
+        let all = stage.pool.checks_due(stage.now);
+        all.iter().for_each(|check| drop(stage.pool.report_check(&check.id, true, None, Some(stage.now))));
+    });
+    let mut checked = 0;
+    for _ in 0..60 {
+        stage.pass(S);
+        checked += due(&stage);
+    }
+    assert!(checked >= 6, "{checked} checks of two nodes in a minute");
+}

@@ -9,6 +9,7 @@ mod flapping;
 mod late;
 mod limits;
 mod newcomers;
+mod observers;
 mod outlier;
 mod panic;
 mod probes;

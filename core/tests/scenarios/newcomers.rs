@@ -103,3 +103,22 @@ fn better_a_cold_node_than_none() {
     assert!(stage.send("a", true));
     assert_eq!(stage.shares(100).get("a"), Some(&100));
 }
+
+/// Among nodes that are busy, at the least loaded of which a newcomer would be overrun: its share of real traffic ramps.
+#[test]
+fn a_newcomer_among_busy_nodes() {
+    for strategy in ["p2c", "least_request", "peak_ewma"] {
+        let mut stage = Stage::new(&format!("{{seed: 9, strategy: {strategy}, nodes: [a, b], slow_start: true}}"));
+        stage.traffic(5 * S, 500, |_, _| (true, 40 * crate::stage::MS));
+        stage.pool.register("c").unwrap();
+        let mut share = || {
+            let sent = stage.traffic(3 * S, 500, |_, _| (true, 40 * crate::stage::MS));
+            sent.get("c").copied().unwrap_or(0) as f64 / 1500.0
+        };
+        let shares: Vec<f64> = (0..12).map(|_| share()).collect();
+        // Idle where the others have ten in flight, it is chosen whenever it is drawn: of two in three decisions.
+        assert!(shares[0] < 0.12, "{strategy}: {shares:?}");
+        assert!(shares[..10].windows(2).all(|s| s[1] > s[0] - 0.05) && shares[4] < 0.33, "{strategy}: {shares:?}");
+        assert!((shares[11] - 1.0 / 3.0).abs() < 0.05, "{strategy}: {shares:?}");
+    }
+}

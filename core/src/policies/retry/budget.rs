@@ -86,6 +86,17 @@ impl<'a> Budget<'a> {
         }
     }
 
+    /// Begins anew if what was taken is ahead of the clock by more than a window: the clock has gone back since. Who takes
+    /// at the same moment may take more than is allowed, once.
+    pub(crate) fn mend(self, now_ns: u64, settings: &Settings, requests: impl Fn() -> u64) {
+        let Some((taken, window)) = self.parts() else { return };
+        let now = (now_ns / settings.bucket_ns()).saturating_add(1).min(BUCKET_MAX);
+        if bucket(taken, now_ns, settings) > now + BUCKETS || window.is_ahead(now_ns, settings.bucket_ns()) {
+            self.words.iter().for_each(|word| word.store(0, Ordering::Release));
+            window.restart(requests() as u32, 0, now_ns, settings.bucket_ns());
+        }
+    }
+
     /// The bucket of the retry that was taken.
     fn take(self, now_ns: u64, settings: &Settings, requests: impl Fn() -> u64) -> Option<u64> {
         let (taken, window) = self.parts()?;
@@ -125,7 +136,7 @@ fn unpack(word: u64) -> (u64, u64) {
     (word >> COUNT_BITS, word & COUNT_MAX)
 }
 
-/// The bucket of now, or the newest that anybody has taken from: a clock that goes back stands still here.
+/// The bucket of now, or the newest that anybody has taken from: a clock that goes back stands still here, until [`Budget::mend`].
 fn bucket(taken: &[AtomicU64; SLOTS], now_ns: u64, settings: &Settings) -> u64 {
     let now = (now_ns / settings.bucket_ns()).saturating_add(1).min(BUCKET_MAX);
     taken.iter().map(|word| unpack(word.load(Ordering::Acquire)).0).fold(now, u64::max)
