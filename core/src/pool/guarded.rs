@@ -251,8 +251,9 @@ impl Pool {
                 match admit(index, deadline) {
                     Admission::Done(attempt) => return attempt,
                     other => {
-                        if !d.is_dry() {
-                            self.end_probe(index, deadline);
+                        match d.trace.filter(|trace| trace.dry) {
+                            Some(trace) => trace.end_probe(index),
+                            None => self.end_probe(index, deadline),
                         }
                         if let Admission::Moved = other {
                             return Attempt::MOVED;

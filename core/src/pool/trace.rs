@@ -29,6 +29,8 @@ pub(crate) struct Trace {
     turns: RefCell<BTreeMap<usize, u64>>,
     /// Ejected nodes whose time is over, and what follows from their being available; not really taken back.
     taken_back: RefCell<Vec<usize>>,
+    /// The node whose probe was taken and ended, because it had no room.
+    probe_ended: Cell<Option<usize>>,
     situation: Cell<Option<Situation>>,
     pub(crate) story: RefCell<Story>,
 }
@@ -96,6 +98,11 @@ impl Trace {
     /// A node is taken back, with what follows from it.
     pub(crate) fn take_back(&self, index: usize) {
         self.taken_back.borrow_mut().push(index);
+    }
+
+    /// A node's probe was taken for nothing.
+    pub(crate) fn end_probe(&self, index: usize) {
+        self.probe_ended.set(Some(index));
     }
 
     pub(crate) fn settle(&self, situation: Option<Situation>) {
@@ -195,6 +202,14 @@ impl Pool {
         match trace {
             Some(trace) if self.live().slow_start_ns() != 0 && comes_back(trace) => FROM_NOW_ON,
             _ => self.memory.node(index).warming_since().load(Ordering::Relaxed),
+        }
+    }
+
+    /// The earliest time at which a node that is down may be probed, as a decision finds it.
+    pub(crate) fn earliest_probe_in(&self, index: usize, trace: Option<&Trace>) -> u64 {
+        match trace.and_then(|trace| trace.probe_ended.get()) {
+            Some(ended) if ended == index => self.memory.guard(index).hold().load(Ordering::Acquire),
+            _ => self.earliest_probe(index),
         }
     }
 }

@@ -104,9 +104,7 @@ impl Pool {
         match failed_at {
             FailedAt::Unhealthy | FailedAt::BreakerOpen | FailedAt::Ejected => {
                 let is_down = self.state_in(c, trace).is_down();
-                let at = is_down.then(|| self.earliest_probe(c)).filter(|&at| at > 0);
-                // One that is due may be the next request's.
-                at.map(|at| at.max(guard.now_ns))
+                is_down.then(|| self.earliest_probe_in(c, trace)).filter(|&at| at > 0)
             }
             FailedAt::RateLimited => match &guard.costs {
                 Some(costs) => self.quota_at(c, costs, guard.now_ns),
