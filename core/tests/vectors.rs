@@ -1,5 +1,7 @@
 //! The conformance vectors of `tests/vectors`: replayed, or written with `LOADWISE_BLESS=1`.
 
+#[path = "vectors/everything.rs"]
+mod everything;
 #[path = "vectors/failing.rs"]
 mod failing;
 #[path = "vectors/limiting.rs"]
