@@ -1,7 +1,7 @@
 //! Pools by name, under one configuration.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadwise::config::Value;
 use pyo3::exceptions::PyKeyError;
@@ -30,26 +30,36 @@ impl Engine {
 
     fn pool<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, Pool>>> {
         let Some(core) = self.core.pool(name) else { return Ok(None) };
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = pools.get(name).filter(|kept| Arc::ptr_eq(kept.get().core(), &core) && !kept.get().is_closed());
-        if let Some(kept) = kept {
-            return Ok(Some(kept.bind(py).clone()));
+        let known = |pools: &HashMap<String, Py<Pool>>| {
+            let kept = pools.get(name)?.bind(py);
+            (Arc::ptr_eq(kept.get().core(), &core) && !kept.get().is_closed()).then(|| kept.clone())
+        };
+        if let Some(kept) = known(&self.pools()) {
+            return Ok(Some(kept));
         }
-        let pool = Bound::new(py, Pool::of(core))?;
-        let former = pools.insert(name.to_owned(), pool.clone().unbind());
+        // With nothing locked: an allocation may collect garbage, whose end may run any Python code; so may an end here.
+        let made = Bound::new(py, Pool::of(core.clone()))?;
+        let mut pools = self.pools();
+        if let Some(kept) = known(&pools) {
+            return Ok(Some(kept));
+        }
+        let former = pools.insert(name.to_owned(), made.clone().unbind());
         drop(pools);
-        // Only now that nothing is locked: its end may run any Python code.
         drop(former);
-        Ok(Some(pool))
+        Ok(Some(made))
+    }
+
+    fn pools(&self) -> MutexGuard<'_, HashMap<String, Py<Pool>>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets go of pools that have left.
     fn tidy(&self) {
-        let mut gone = Vec::new();
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self.pools();
         let left: Vec<String> = pools.keys().filter(|name| self.core.pool(name).is_none()).cloned().collect();
-        gone.extend(left.iter().filter_map(|name| pools.remove(name)));
+        let gone: Vec<Py<Pool>> = left.iter().filter_map(|name| pools.remove(name)).collect();
         drop(pools);
+        drop(gone);
     }
 }
 
@@ -188,7 +198,7 @@ impl Engine {
     }
 
     fn __clear__(&self) {
-        let pools = std::mem::take(&mut *self.pools.lock().unwrap_or_else(PoisonError::into_inner));
+        let pools = std::mem::take(&mut *self.pools());
         drop(pools);
     }
 }

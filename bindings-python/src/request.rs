@@ -91,6 +91,7 @@ pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -
 }
 
 /// One attempt to pick, and what its callbacks raised. Only an interrupt is an error.
+#[inline(always)]
 pub fn attempt(
     pool: &Bound<'_, Pool>,
     asked: &Asked<'_, '_>,
@@ -112,7 +113,28 @@ pub fn attempt(
     }
 }
 
+/// Asks for something that takes no node, on the way of which Python may be asked. What a callback raised goes to
+/// `sys.unraisablehook`; only an interrupt is an error.
+pub fn asking<R>(
+    pool: &Bound<'_, Pool>,
+    asked: &Asked<'_, '_>,
+    raised: &Raised,
+    ask: impl FnOnce() -> R,
+) -> PyResult<R> {
+    let (answer, by_strategy) = if pool.get().asks_python() { framed(pool, asked.key, ask) } else { (ask(), None) };
+    match by_strategy.or(raised.take()) {
+        Some(raised) if must_end(pool.py(), &raised) => Err(raised),
+        raised => {
+            if let Some(raised) = raised {
+                raised.write_unraisable(pool.py(), asked.predicate);
+            }
+            Ok(answer)
+        }
+    }
+}
+
 /// Makes the request of the arguments.
+#[inline(always)]
 pub fn with_request<R>(
     pool: &Bound<'_, Pool>,
     asked: &Asked<'_, '_>,

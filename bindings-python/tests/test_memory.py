@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import resource
 import sys
 import weakref
 
 from conftest import NODES, in_flight
-from loadwise import NoNode, Pool
+from loadwise import NoNode, Pick, Pool
 
 
 def growth_kb(run: object, rounds: int) -> int:
@@ -37,6 +38,50 @@ def test_picks_leave_no_memory_behind() -> None:
     # A reference lost in each of 20 000 rounds would be a megabyte.
     assert growth_kb(run, 20_000) < 1000
     assert in_flight(pool) == 0
+
+
+def test_what_is_around_a_pick_leaves_no_memory_behind() -> None:
+    quotas = [{"dimension": "rpm", "limit": 2**39}]
+    pool = Pool(NODES, affinity=True, quotas=quotas, retry={"base_delay_ms": 0}, health={"passive": False})
+
+    def fails(p: Pick) -> None:
+        raise ConnectionResetError(p)
+
+    def run() -> None:
+        number = pool.on_event(lambda event: event["kind"], selections=True)
+        pool.pick(session="s", cost={"rpm": 1}, zone="eu").success(usage={"rpm": 2})
+        pool.pick(timeout=1).cancel()
+        pool.off_event(number)
+        pool.stop_waiting(pool.wait(lambda: None))
+        with contextlib.suppress(ConnectionResetError):
+            pool.call(fails)
+        pool.explain(key="k")
+        pool.pick_explained()[0].success()
+        pool.retry("failure", 1)
+        pool.plan()
+
+    assert growth_kb(run, 3_000) < 1000
+    assert in_flight(pool) == 0
+
+
+def test_an_error_of_a_call_does_not_keep_its_pick() -> None:
+    class Error(Exception):
+        def __init__(self) -> None:
+            gone.append(weakref.ref(self))
+
+    def fails(p: Pick) -> None:
+        raise Error
+
+    gone: list[weakref.ref[Error]] = []
+    pool = Pool(NODES, retry={"base_delay_ms": 0, "max_delay_ms": 0})
+    gc.disable()
+    try:
+        for idempotent in (False, True):
+            with contextlib.suppress(Error):
+                pool.call(fails, idempotent=idempotent)
+        assert len(gone) == 4 and [error() for error in gone] == [None] * 4
+    finally:
+        gc.enable()
 
 
 def test_pools_leave_no_memory_behind() -> None:

@@ -29,7 +29,7 @@ def test_the_package_and_its_use_are_typed() -> None:
 def test_everything_public_has_a_description() -> None:
     for name in set(loadwise.__all__) - {"CODES"}:
         assert getattr(loadwise, name).__doc__, name
-    for kind in (loadwise.Pool, loadwise.Pick):
+    for kind in (loadwise.Pool, loadwise.Pick, loadwise.Engine):
         for name, member in vars(kind).items():
             assert name.startswith("_") or member.__doc__, f"{kind.__name__}.{name}"
 

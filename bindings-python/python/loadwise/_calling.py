@@ -105,6 +105,8 @@ class Attempts:
         self._last: Exception | None = None
 
     def one(self, pick: Pick) -> Attempt:
+        # The error before is over; kept, it would keep the frame that it went through, and so this.
+        self._last = None
         return Attempt(self, pick)
 
     def may_go_on(self, pick: Pick, error: Exception) -> bool:

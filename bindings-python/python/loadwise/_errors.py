@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .types import FailureKind, Reason
+from .types import Explanation, FailureKind, Reason
 
 
 class Error(Exception):
@@ -57,7 +55,7 @@ class NoNode(Error):
     """The earliest time at which trying again makes sense, on the clock of `time.monotonic_ns()`; None if not known."""
     callback_failed: bool
     """Whether a predicate or an own strategy failed on the way."""
-    explanation: dict[str, Any] | None = None
+    explanation: Explanation | None = None
     """The reasons, if `Pool.pick_explained` was asked for them."""
 
     def __init__(

@@ -10,6 +10,7 @@ from .types import (
     Chain,
     Config,
     Event,
+    Explanation,
     FailureKind,
     Health,
     MetricsFormat,
@@ -161,6 +162,32 @@ class Pool:
         cost: Mapping[str, int] | None = None,
         timeout: float | None = None,
     ) -> _Picking: ...
+    def pick_explained(
+        self,
+        key: str | bytes | None = None,
+        *,
+        exclude: Iterable[str | Pick] | None = None,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        now_ns: int | None = None,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+    ) -> tuple[Pick, Explanation]: ...
+    def explain(
+        self,
+        key: str | bytes | None = None,
+        *,
+        exclude: Iterable[str | Pick] | None = None,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        now_ns: int | None = None,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+    ) -> Explanation: ...
     def plan(
         self,
         key: str | bytes | None = None,

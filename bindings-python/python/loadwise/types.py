@@ -173,6 +173,105 @@ class AttemptPlan(TypedDict):
     """When a second attempt may be sent beside an unanswered first one; None unless `stats.latency` is on."""
 
 
+FailedAt: TypeAlias = Literal[
+    "draining",
+    "zero_weight",
+    "no_match",
+    "excluded",
+    "unhealthy",
+    "breaker_open",
+    "ejected",
+    "rate_limited",
+    "saturated",
+    "other_tier",
+    "other_zone",
+    "warming",
+    "other_split",
+    "changed",
+]
+"""A filter on the way to a node, in their order."""
+
+
+class Chosen(TypedDict):
+    id: str
+    index: int
+    generation: int
+
+
+class Refusal(TypedDict):
+    reason: Reason
+    retry_at_ns: int | None
+    callback_failed: bool
+
+
+class KeyOwners(TypedDict):
+    owner: str | None
+    rehashes: int
+    owners: list[str]
+    """The owner's id and those of its rehashes, as far as they were asked."""
+
+
+class Tie(TypedDict):
+    among: list[str]
+    by: Literal["first_drawn", "weight", "chance"]
+
+
+class Takes(TypedDict):
+    """What a pick takes beside the node."""
+
+    probe_until_ns: int | None
+    quotas: dict[str, int]
+    session: bool
+
+
+class Score(TypedDict):
+    name: str
+    value: float | None
+    terms: dict[str, float]
+
+
+class Considered(TypedDict):
+    """A node, as the decision sees it."""
+
+    id: str
+    index: int
+    eligible: bool
+    failed_at: FailedAt | None
+    """The first filter that it failed at."""
+    health: Health
+    weight: int
+    in_flight: int
+    tier: int
+    zone: str
+    score: Score | None
+    """How the strategy rates it."""
+    drawn: int | None
+    """That it was the n-th node to be drawn, from 1."""
+
+
+class Explanation(TypedDict):
+    """Why a pick chose a node, or found none."""
+
+    chosen: Chosen | None
+    no_node: Refusal | None
+    way: Literal["rule", "panic", "session", "probe"]
+    strategy: str
+    step: int | None
+    """The place of that strategy in the chain, from 0."""
+    tier: int | None
+    zone: str | None
+    split: int | Literal["rest"] | None
+    number: dict[str, Any] | None
+    """The `turn`, the `draw` or the `stream` of draws that it used up."""
+    key: KeyOwners | None
+    scanned: bool
+    """Whether no draw, or no owner of the key, would do, so that all nodes were looked at."""
+    tie: Tie | None
+    takes: Takes
+    candidates: list[Considered]
+    now_ns: int
+
+
 class StateStore(Protocol):
     """Where what was learned is kept, text by id. A dict of texts will do as well."""
 

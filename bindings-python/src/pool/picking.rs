@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyInt, PyTuple};
 use super::Pool;
 use crate::pick::Pick;
 use crate::report::{Said, reported};
-use crate::request::{Acquired, Asked, Keywords, acquire, acquire_under_conditions, with_request};
+use crate::request::{Acquired, Asked, Keywords, acquire, acquire_under_conditions, asking, with_request};
 use crate::{error, value, wait};
 
 #[pymethods]
@@ -214,13 +214,17 @@ impl Pool {
     ) -> PyResult<Bound<'py, PyAny>> {
         let request = Keywords::read("plan", request)?;
         let asked = request.asked(key)?;
-        with_request(slf, &asked, |request, _| {
-            let plan = slf.get().core().plan(request).map_err(|none| error::no_node(slf.py(), none, None))?;
+        with_request(slf, &asked, |request, raised| {
+            let plan = asking(slf, &asked, raised, || slf.get().core().plan(request))?;
+            let plan = plan.map_err(|none| error::no_node(slf.py(), none, None))?;
             value::give(slf.py(), &plan.to_value())
         })
     }
 }
 
+/// Where a pick asks for more than a node. Never in line: a pick that asks for nothing would pay for the room it takes.
+#[cold]
+#[inline(never)]
 fn acquire_or_wait(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>, timeout: Option<f64>) -> PyResult<Acquired> {
     match timeout {
         None => acquire_under_conditions(pool, asked),
