@@ -2,6 +2,7 @@ import type { EngineConfig, NodeConfig, PoolConfig, StrategyChain, StrategyName 
 import type {
   AttemptPlan,
   CheckDue,
+  Explanation,
   FailureKind,
   HealthStatus,
   Maintained,
@@ -239,6 +240,12 @@ export class Pool implements Disposable {
   retry(attempt: EndedAttempt): Retry;
   /** The nodes to try in turn; the first is the one of the next pick. Counts nothing. @throws {NoNodeError} */
   plan(request?: PickRequest): AttemptPlan;
+  /** What the next pick would do, and why; advances nothing. */
+  explain(request?: PickRequest): Explanation;
+  /** `pick` with its reasons. @throws {NoNodeError} whose `explanation` has them. */
+  pickExplained(request?: PickRequest): { pick: Pick; explanation: Explanation };
+  /** `acquire` with its reasons. @throws {NoNodeError} whose `explanation` has them. */
+  acquireExplained(request?: PickRequest): { ticket: number; explanation: Explanation };
   /**
    * `pick` as a plain number, for the hottest paths: to be released, or its node stays busy. A function of this pool, which
    * may be taken off it. @throws {NoNodeError}
@@ -464,4 +471,6 @@ export class NoNodeError extends LoadwiseError {
   readonly retryAtNs: number | undefined;
   /** Whether a predicate or an own strategy threw on the way; `cause` is what it threw first. */
   readonly callbackFailed: boolean;
+  /** Of `pickExplained` and `acquireExplained`: why there is none. */
+  readonly explanation: Explanation | undefined;
 }

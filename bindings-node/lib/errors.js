@@ -32,6 +32,8 @@ class NoNodeError extends LoadwiseError {
     this.retryAtNs = retryAtNs;
     /** Whether a predicate or an own strategy threw on the way; `cause` is what it threw. */
     this.callbackFailed = callbackFailed;
+    /** Of a pick that was to be explained: why there is none. */
+    this.explanation = undefined;
   }
 }
 

@@ -5,7 +5,7 @@ const native = require('./native.js');
 const field = require('./field.js');
 const { Candidate } = require('./candidate.js');
 const { Pick } = require('./pick.js');
-const { ask, askAll, asFunction, asObject, lastPick } = require('./request.js');
+const { ask, askAll, asFunction, asObject, lastPick, withCause } = require('./request.js');
 const { call } = require('./call.js');
 const { observe, stopObserving } = require('./events.js');
 const { documentOf } = require('./document.js');
@@ -94,6 +94,21 @@ class Pool {
     const said = outcome ?? (kind === undefined ? undefined : 'failure');
     const wait = native.retry(this.#handle.number, said, kind, retryAfterMs, count, idempotent, sent, nowNs);
     return typeof wait === 'string' ? { afterMs: undefined, giveUp: wait } : { afterMs: wait, giveUp: undefined };
+  }
+
+  explain(request) {
+    return askAll(native.explain, this.#handle, request);
+  }
+
+  pickExplained(request) {
+    const failure = { error: undefined };
+    const explanation = acquireExplained(this.#handle, request, failure);
+    return { pick: lastPick(this.#handle, failure), explanation };
+  }
+
+  acquireExplained(request) {
+    const explanation = acquireExplained(this.#handle, request, { error: undefined });
+    return { ticket: registers[TICKET], explanation };
   }
 
   plan(request) {
@@ -333,6 +348,16 @@ function pick(handle, request) {
   const failure = { error: undefined };
   ask(handle, request, failure);
   return lastPick(handle, failure);
+}
+
+/** The reasons of the pick that it leaves in the registers. */
+function acquireExplained(handle, request, failure) {
+  const [explanation, error] = askAll(native.acquireExplained, handle, request, failure);
+  if (error !== undefined) {
+    error.explanation = explanation;
+    throw withCause(error, failure);
+  }
+  return explanation;
 }
 
 function release({ number }, ticket, outcome, details) {

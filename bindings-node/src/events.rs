@@ -1,7 +1,7 @@
 //! What happens in a pool, told to JavaScript when it happens.
 
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use loadwise::{Event, EventKind, ObserverId, Pool};
 
@@ -22,7 +22,7 @@ fn observe<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let selections = call.boolean(2, "selections", false)?;
     let listener = Listener::new(call.js, call.argument(1)?)?;
     // The pool has its observers, so they must not have it.
-    let observed = Arc::downgrade(&pool);
+    let observed = pool.weak();
     let id = pool.observe(selections, move |event| listener.call(|js| Ok(vec![told(js, &observed, event)?])));
     call.js.number(id.as_u64() as f64)
 }

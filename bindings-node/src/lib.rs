@@ -13,6 +13,7 @@ mod data;
 mod engine;
 mod error;
 mod events;
+mod explain;
 mod function;
 mod health;
 mod js;

@@ -5,9 +5,10 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
-use std::ptr;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use loadwise::config::PoolConfig;
@@ -18,7 +19,7 @@ use crate::closure::{Call, define, define_one};
 use crate::error::{ErrorMaker, Result};
 use crate::js::{Js, Value, node_api};
 use crate::request::Asked;
-use crate::{attempts, control, data, engine, events, learned, report, request, sessions, wait};
+use crate::{attempts, control, data, engine, events, explain, learned, report, request, sessions, wait};
 
 /// The pools of one environment. Its functions keep it.
 #[derive(Debug)]
@@ -28,9 +29,34 @@ pub struct Pools {
     pub registers: Registers,
 }
 
-/// A pool as the environment has it. The inner count is for pools of an engine; a call counts in the outer one, which
-/// needs no atomic operation.
-pub type Held = Rc<Arc<Pool>>;
+/// A pool as the environment has it. A call counts in `kept`, which needs no atomic operation, and goes to the pool itself at
+/// once; that an engine may have it, too, is one step further.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pool: NonNull<Pool>,
+    #[expect(clippy::redundant_allocation, reason = "two counts, of which one is not atomic")]
+    kept: Rc<Arc<Pool>>,
+}
+
+impl Held {
+    fn new(pool: Arc<Pool>) -> Self {
+        Self { pool: NonNull::from(&*pool), kept: Rc::new(pool) }
+    }
+
+    pub fn weak(&self) -> Weak<Pool> {
+        Arc::downgrade(&self.kept)
+    }
+}
+
+impl Deref for Held {
+    type Target = Pool;
+
+    #[inline(always)]
+    fn deref(&self) -> &Pool {
+        // SAFETY: it is the pool that `kept` keeps where it is.
+        unsafe { self.pool.as_ref() }
+    }
+}
 
 #[derive(Debug)]
 enum Slot {
@@ -56,7 +82,7 @@ impl Pools {
 
     fn add(&self, pool: Arc<Pool>) -> usize {
         let mut slots = self.slots.borrow_mut();
-        let open = Slot::Open(Rc::new(pool));
+        let open = Slot::Open(Held::new(pool));
         match slots.iter().position(|slot| matches!(slot, Slot::Free)) {
             Some(number) => {
                 slots[number] = open;
@@ -155,6 +181,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
         control::define_on,
         engine::define_on,
         events::define_on,
+        explain::define_on,
         learned::define_on,
         sessions::define_on,
         wait::define_on,

@@ -83,7 +83,7 @@ test('the page has its programs', () => {
 
 test('the blocks, in order', async () => {
   const own = blocks.filter(({ language, text }) => language === 'js' && !programs.some((one) => one.text === text));
-  assert.equal(own.length, 17);
+  assert.equal(own.length, 18);
   const out = await ran(written('page.mjs', own.map(({ text }) => text).join('\n')));
   assert.match(out, /connect to 127\.0\.0\.1:\d+/);
 });

@@ -28,6 +28,7 @@ async function everythingElse(i) {
   const request = { session: `user-${i % 1000}`, zone: 'z', cost: { rpm: 2 } };
   const held = [small.pick(request), small.pick()];
   const waiting = [small.pickWithin({ timeoutMs: 60_000 }), small.acquireWithin({ timeoutMs: 60_000 })];
+  assert.throws(() => small.pickExplained());
   held.forEach((pick) => pick.success({ usage: { rpm: 1 } }));
   const [pick, ticket] = await Promise.all(waiting);
   pick.cancel();
@@ -35,6 +36,7 @@ async function everythingElse(i) {
   small.offEvent(small.onEvent(() => {}));
   await small.call((each) => each.node, { idempotent: true });
   await assert.rejects(small.call(() => Promise.reject(new Error('own'))));
+  small.explain(request);
   small.plan();
   small.stats();
   small.metrics();

@@ -76,6 +76,26 @@ test('a worker that is terminated in the middle of its work takes nothing with i
   assert.equal(new Pool({ nodes: ['a'] }).pick().node, 'a');
 });
 
+test('nor does one whose picks wait and whose listeners hear', async () => {
+  const script = `
+    const pool = new loadwise.Pool({ nodes: [{ id: 'a', max_in_flight: 1 }], checks: { interval_ms: 1 } });
+    pool.onEvent(({ node }) => node.length, { selections: true });
+    pool.start({ check: () => new Promise(() => {}), intervalMs: 5 });
+    const held = pool.pick();
+    for (let i = 0; i < 10; i++) pool.pickWithin({ timeoutMs: 60_000 });
+    parentPort.postMessage('running');
+    setImmediate(() => { held.success(); for (;;) pool.pick({ health: 15, predicate: () => true }).success(); });`;
+  for (let i = 0; i < 5; i++) {
+    const worker = new Worker(
+      `const { parentPort } = require('node:worker_threads'); const loadwise = require(${entry}); ${script}`,
+      { eval: true },
+    );
+    await once(worker, 'message');
+    await worker.terminate();
+  }
+  assert.equal(new Pool({ nodes: ['a'] }).pick().node, 'a');
+});
+
 test('a child process has pools of its own, and the tickets of its parent are void there', async () => {
   const pool = new Pool({ nodes: ['a', 'b'], lease_timeout_ms: 60_000 });
   const ticket = pool.acquire();

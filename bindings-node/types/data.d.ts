@@ -219,3 +219,67 @@ export interface Reloaded {
   /** Of the engine's configuration, from 1. */
   version: number;
 }
+
+/** Why a pick chose a node, or found none. */
+export interface Explanation {
+  chosen: { id: string; index: number; generation: number } | undefined;
+  noNode: { reason: NoNodeReason; retryAtNs: number | undefined; callbackFailed: boolean } | undefined;
+  /** By the strategies; so among all nodes; the session's own node; a node that is down and due to be probed. */
+  way: 'rule' | 'panic' | 'session' | 'probe';
+  /** The strategy that chose; the last one asked if none did. */
+  strategy: string;
+  /** Its place in the chain, from 0; undefined if none was asked. */
+  step: number | undefined;
+  /** The tier and the zone among whose nodes it chose, where there are any. */
+  tier: number | undefined;
+  zone: string | undefined;
+  /** The place of the split to whose nodes the request was kept, or `rest`. */
+  split: number | 'rest' | undefined;
+  /** The turn or the draws that the strategy used up. */
+  number: { turn: number } | { draw: number } | { stream: string } | undefined;
+  /** Where the key leads: its owner, and those of its rehashes as far as they were asked. */
+  key: { owner: string | undefined; rehashes: number; owners: string[] } | undefined;
+  /** Whether no draw, or no owner of the key, would do, so that all nodes were looked at. */
+  scanned: boolean;
+  /** Nodes that were as good as any, and what decided. */
+  tie: { among: string[]; by: 'first_drawn' | 'weight' | 'chance' } | undefined;
+  /** What else the pick takes. */
+  takes: { probeUntilNs: number | undefined; quotas: Record<string, number>; session: boolean };
+  /** All nodes in declared order. */
+  candidates: ConsideredNode[];
+  nowNs: number;
+}
+
+/** A node as a decision sees it. */
+export interface ConsideredNode {
+  id: string;
+  index: number;
+  eligible: boolean;
+  /** The first filter that it failed at. */
+  failedAt:
+    | 'draining'
+    | 'zero_weight'
+    | 'no_match'
+    | 'excluded'
+    | 'unhealthy'
+    | 'breaker_open'
+    | 'ejected'
+    | 'rate_limited'
+    | 'saturated'
+    | 'other_tier'
+    | 'other_zone'
+    | 'warming'
+    | 'other_split'
+    | 'changed'
+    | undefined;
+  health: HealthStatus;
+  weight: number;
+  /** Unfinished picks before this one. */
+  inFlight: number;
+  tier: number;
+  zone: string;
+  /** How the strategy rates it. */
+  score: { name: string; value: number | undefined; terms: Record<string, number> } | undefined;
+  /** That it was the n-th node to be drawn, from 1. */
+  drawn: number | undefined;
+}
