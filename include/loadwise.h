@@ -478,6 +478,24 @@ typedef struct lw_no_node {
     uint32_t reserved;
 } lw_no_node;
 
+/** A decision. Plain numbers, free to be copied; finishing one copy finishes all. */
+typedef struct lw_pick {
+    /** `sizeof(lw_pick)`, set by the caller before the pick. */
+    uint32_t struct_size;
+    /** Sum of `LW_PICK_CALLBACK_FAILED` or 0. */
+    uint32_t flags;
+    /** The pool that was picked from. */
+    lw_pool pool;
+    /** To be finished, or its node stays busy. Below 2^53. 0: nothing to be finished, from `lw_pool_choose`. */
+    uint64_t ticket;
+    /** The node's place in its pool. */
+    uint32_t node;
+    /** Which of the nodes that had this place. */
+    uint32_t generation;
+    /** The host's own number of the node. */
+    uint64_t user_data;
+} lw_pick;
+
 /** When a node counts as unhealthy, and when as healthy again. 0 is the default. */
 typedef struct lw_health_config {
     /** `sizeof(lw_health_config)`. */
@@ -589,24 +607,6 @@ typedef int64_t (*lw_strategy_fn)(const struct lw_candidate *const *candidates,
                                   size_t len,
                                   struct lw_str key,
                                   void *user_data);
-
-/** A decision. Plain numbers, free to be copied; finishing one copy finishes all. */
-typedef struct lw_pick {
-    /** `sizeof(lw_pick)`, set by the caller before the pick. */
-    uint32_t struct_size;
-    /** Sum of `LW_PICK_CALLBACK_FAILED` or 0. */
-    uint32_t flags;
-    /** The pool that was picked from. */
-    lw_pool pool;
-    /** To be finished, or its node stays busy. Below 2^53. 0: nothing to be finished, from `lw_pool_choose`. */
-    uint64_t ticket;
-    /** The node's place in its pool. */
-    uint32_t node;
-    /** Which of the nodes that had this place. */
-    uint32_t generation;
-    /** The host's own number of the node. */
-    uint64_t user_data;
-} lw_pick;
 
 /** What a node says of itself, or what a host measured of it. */
 typedef struct lw_load {
@@ -1022,6 +1022,39 @@ lw_status lw_last_error(char *buffer,
  * `no_node` points to a struct of its `struct_size`.
  */
 lw_status lw_last_no_node(struct lw_no_node *no_node);
+
+/**
+ * Copies out as JSON why the next pick for this request would choose its node, or none: of each node whether it is in or
+ * out, by which filter, and the terms of its score; the draws, the tie-break and the step of the chain. Advances nothing
+ * and takes nothing; tells what a pick would take. As `lw_pool_stats`; finding no node is an answer, too.
+ *
+ * Requires:
+ * `request` and all it points to is readable; `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_explain(lw_pool pool,
+                          const struct lw_request *request,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *len);
+
+/**
+ * `lw_pool_pick` that keeps its reasons for `lw_last_explanation`, also if it finds no node. Allocates.
+ *
+ * Requires:
+ * As `lw_pool_pick`.
+ */
+lw_status lw_pool_pick_explained(lw_pool pool, const struct lw_request *request, struct lw_pick *pick);
+
+/**
+ * Copies out the reasons of this thread's last `lw_pool_pick_explained`, as `lw_pool_explain` tells them; empty before the
+ * first.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_last_explanation(char *buffer,
+                              size_t capacity,
+                              size_t *len);
 
 /**
  * Sends new picks to the tier of a node, as if the tiers above it were down, until `lw_pool_reset_failover`.

@@ -14,6 +14,7 @@ pub mod checks;
 pub mod config;
 pub mod engine;
 mod error;
+pub mod explain;
 pub mod failover;
 mod few;
 mod guard;

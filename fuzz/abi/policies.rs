@@ -6,6 +6,7 @@ use loadwise_ffi::affinity::{lw_pool_affinity, lw_pool_clear_affinity, lw_pool_r
 use loadwise_ffi::attempts::{lw_attempt, lw_pool_plan, lw_pool_retry, lw_retry};
 use loadwise_ffi::checks::{lw_check, lw_pool_checks_due, lw_pool_next_check, lw_pool_report_check};
 use loadwise_ffi::config::{lw_pool_config, lw_pool_reload};
+use loadwise_ffi::explain::{lw_last_explanation, lw_pool_explain, lw_pool_pick_explained};
 use loadwise_ffi::failover::{lw_pool_failover, lw_pool_reset_failover};
 use loadwise_ffi::learned::{lw_pool_learn_from, lw_pool_learned};
 use loadwise_ffi::node::{lw_node_ref, lw_node_status, lw_node_zone};
@@ -43,7 +44,13 @@ pub fn make(w: &mut World<'_>, call: u32) {
         10 | 11 => texts(w, pool),
         12 | 13 => checks(w, pool),
         14 => retry(w, pool),
-        15 => plan(w, pool),
+        15 => {
+            if w.chance(2) {
+                plan(w, pool)
+            } else {
+                explain(w, pool)
+            }
+        }
         16 | 17 => reload(w, pool),
         18 => learn(w, pool),
         19 => store(w, pool),
@@ -61,9 +68,15 @@ fn pick_within(w: &mut World<'_>, pool: u64) -> u32 {
     let (request, good) = request(w, pool);
     // SAFETY: all integers.
     let (out, has_room) = w.structure(unsafe { MaybeUninit::<lw_pick>::zeroed().assume_init() });
-    let timeout_ns = w.of(&[1, 1000]);
+    let (timeout_ns, explained) = (w.of(&[1, 1000]), w.chance(4));
     // SAFETY: as the header asks for.
-    let status = checked(unsafe { lw_pool_pick_within(pool, request, timeout_ns, out) });
+    let status = checked(unsafe {
+        if explained {
+            lw_pool_pick_explained(pool, request, out)
+        } else {
+            lw_pool_pick_within(pool, request, timeout_ns, out)
+        }
+    });
     assert!(status != 0 || (good && has_room), "a request that cannot be was taken");
     if let (0, Some(pick)) = (status, w.written(out)) {
         assert!(pick.pool == pool && pick.ticket != 0);
@@ -221,6 +234,20 @@ fn plan(w: &mut World<'_>, pool: u64) -> u32 {
     let status = checked(unsafe { lw_pool_plan(pool, request, first, capacity, len, hedge) });
     assert!(status != 0 || (good && w.written(len).is_some_and(|len| len <= 16)));
     status
+}
+
+fn explain(w: &mut World<'_>, pool: u64) -> u32 {
+    let ((request, good), last) = (request(w, pool), w.chance(3));
+    // SAFETY: as the header asks for.
+    let text = w.copied(|buffer, capacity, len| unsafe {
+        if last {
+            lw_last_explanation(buffer, capacity, len)
+        } else {
+            lw_pool_explain(pool, request, buffer, capacity, len)
+        }
+    });
+    assert!(last || text.is_none() || good);
+    u32::from(last || text.is_none())
 }
 
 fn reload(w: &mut World<'_>, pool: u64) -> u32 {

@@ -330,6 +330,22 @@ public:
         detail::check(lw_pool_config_version(handle(), &version));
         return version;
     }
+    /* Why the next pick would choose its node, or none, as JSON; takes nothing. */
+    std::string explain(const Request &request = {}) const
+    {
+        lw_request raw = request.raw();
+        return detail::copied(
+            [&](char *b, std::size_t n, std::size_t *l) { return lw_pool_explain(handle(), &raw, b, n, l); });
+    }
+    /* A pick, and its reasons as JSON. */
+    [[nodiscard]] std::pair<Picked, std::string> pick_explained(const Request &request = {}) const
+    {
+        auto pick = detail::sized<lw_pick>();
+        lw_request raw = request.raw();
+        lw_status status = lw_pool_pick_explained(handle(), &raw, &pick);
+        Picked picked = status == LW_OK ? Picked(std::in_place_type<Pick>, Pick(pick)) : Picked(detail::why(status));
+        return {std::move(picked), detail::copied(lw_last_explanation)};
+    }
     /* Metrics, in one of LW_METRICS_*. */
     std::string metrics(std::uint32_t format = LW_METRICS_PROMETHEUS) const
     {

@@ -68,6 +68,8 @@ static void every_function_refuses(lw_pool handle, lw_status wanted, lw_status w
     STATUS(wanted, lw_pool_stats(handle, 0, text, sizeof text, NULL));
     STATUS(wanted, lw_pool_metrics(handle, LW_METRICS_PROMETHEUS, text, sizeof text, NULL));
     STATUS(wanted, lw_pool_pick_within(handle, NULL, 1, &pick));
+    STATUS(wanted, lw_pool_explain(handle, NULL, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_pick_explained(handle, NULL, &pick));
     STATUS(wanted, lw_pool_wait(handle, never, NULL, never, &data));
     STATUS(wanted, lw_pool_stop_waiting(handle, 1, NULL));
     STATUS(wanted, lw_pool_waiting(handle, &len));

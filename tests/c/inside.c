@@ -133,6 +133,55 @@ static void nodes_are_found_by_their_labels(void)
     OK(lw_pool_free(pool));
 }
 
+static void decisions_have_reasons(void)
+{
+    lw_pool pool = pool_of("strategy: round_robin\nseed: 1\nnodes: [a, b, {id: c, weight: 0}]");
+    lw_outcome cancelled = outcome_of(LW_OUTCOME_CANCELLED);
+    lw_pick pick = LW_PICK_INIT;
+    lw_request request = LW_REQUEST_INIT;
+    lw_str both[2] = {str("a"), str("b")};
+    char chosen[64], again[4096];
+    size_t len = 0;
+    OK(lw_last_explanation(text, sizeof text, &len));
+    CHECK(len == 0);
+    /* A dry run, however often: what it tells is what the next pick does. */
+    OK(lw_pool_explain(pool, NULL, text, sizeof text, &len));
+    CHECK(len == strlen(text));
+    OK(lw_pool_explain(pool, NULL, NULL, 0, &len));
+    OK(lw_pool_explain(pool, NULL, text, sizeof text, NULL));
+    OK(lw_pool_pick_explained(pool, NULL, &pick));
+    snprintf(chosen, sizeof chosen, "\"id\": \"%s\"", id_of(&pick));
+    HAS(text, chosen);
+    HAS(text, "\"strategy\": \"round_robin\"");
+    CHECK(status_of(pool, id_of(&pick)).in_flight == 1);
+    OK(lw_last_explanation(text, sizeof text, &len));
+    CHECK(len == strlen(text));
+    HAS(text, chosen);
+    HAS(text, "\"way\": \"rule\"");
+    OK(lw_pick_finish(&pick, &cancelled));
+    STATUS(LW_ERR_STALE_TICKET, lw_pick_finish(&pick, &cancelled));
+
+    /* Where there is no node, the reasons are what one wants to know. */
+    request.exclude = both;
+    request.exclude_len = 2;
+    OK(lw_pool_explain(pool, &request, text, sizeof text, NULL));
+    HAS(text, "\"reason\": \"all_excluded\"");
+    pick.ticket = 42;
+    STATUS(LW_NO_NODE_ALL_EXCLUDED, lw_pool_pick_explained(pool, &request, &pick));
+    CHECK(pick.ticket == 42);
+    OK(lw_last_explanation(text, sizeof text, NULL));
+    HAS(text, "\"failed_at\": \"zero_weight\"");
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_last_explanation(again, 4, &len));
+    CHECK(len == strlen(text));
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_pool_explain(pool, NULL, again, 4, &len));
+    request.health_mask = 16;
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_pool_explain(pool, &request, text, sizeof text, NULL));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_pick_explained(pool, NULL, NULL));
+    OK(lw_pool_free(pool));
+    STATUS(LW_ERR_CLOSED, lw_pool_explain(pool, NULL, text, sizeof text, NULL));
+    STATUS(LW_ERR_CLOSED, lw_pool_pick_explained(pool, NULL, &pick));
+}
+
 static void checks_that_are_due_are_made_by_one(void)
 {
     lw_pool pool = pool_of("checks: {interval_ms: 1000, jitter: 0, grace_ms: 0, timeout_ms: 500, failure_threshold: 2,"
@@ -277,6 +326,7 @@ int main(void)
     RUN(a_pool_has_a_name_and_a_version);
     RUN(configurations_are_replaced_and_read_back);
     RUN(nodes_are_found_by_their_labels);
+    RUN(decisions_have_reasons);
     RUN(checks_that_are_due_are_made_by_one);
     RUN(what_is_safe_is_tried_again);
     RUN(retries_have_a_budget);

@@ -330,6 +330,11 @@ static void advice_and_checks()
 static void what_pools_tell_of_themselves()
 {
     Pool pool(THREE);
+    CHECK(has(pool.explain(Request().exclude("a")), "excluded"));
+    auto explained = pool.pick_explained();
+    CHECK(has(explained.second, "candidates") && must(std::move(explained.first)).cancel());
+    explained = pool.pick_explained(Request().require("region", "nowhere"));
+    CHECK(std::get<NoNode>(explained.first).status == LW_NO_NODE_NO_MATCH && has(explained.second, "no_match"));
     must(pool.pick()).success();
     CHECK(has(pool.stats(), "\"successes\": 1") && pool.name() == "default");
     CHECK(has(pool.metrics(), "# TYPE loadwise_") && has(pool.metrics(LW_METRICS_OPENMETRICS), "# EOF"));
