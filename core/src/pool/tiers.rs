@@ -202,7 +202,7 @@ impl Pool {
             return [self.set_panic(false, at_ns), None];
         };
         let panicked = self.set_panic(situation.panic, at_ns);
-        [panicked, situation.tiers.and_then(|tiers| self.share_among_tiers(before, tiers, now, at_ns))]
+        [panicked, situation.tiers.and_then(|tiers| self.share_among_tiers(before, tiers, at_ns))]
     }
 
     /// What follows from nodes in these states, where `before` is how tiers came to share so far; `None` in a pool where
@@ -269,18 +269,12 @@ impl Pool {
         Some(Event { node: None, at_ns, kind: EventKind::Panic { spread: on } })
     }
 
-    fn share_among_tiers(
-        &self,
-        before: TierState,
-        (state, shares): (TierState, Shares),
-        now: Option<u64>,
-        at_ns: u64,
-    ) -> Option<Event> {
+    fn share_among_tiers(&self, before: TierState, (state, shares): (TierState, Shares), at_ns: u64) -> Option<Event> {
         let words = self.memory.pool_words(pool_word::TIER_STATE, pool_word::TIER_STATE_END);
         words.iter().zip(state.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         let words = self.memory.pool_words(pool_word::TIER_SHARES, pool_word::TIER_SHARES_END);
         words.iter().zip(shares.to_words()).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-        let due = state.next_due(self.live().failback_ns()).filter(|_| now.is_some());
+        let due = state.next_due(self.live().failback_ns());
         self.memory.pool(pool_word::NEXT_FAILBACK).store(due.unwrap_or(0), Ordering::Relaxed);
         let attention = self.memory.pool(pool_word::ATTENTION);
         match due {

@@ -89,6 +89,21 @@ fn failback_waits_for_thirty_seconds() {
     assert_eq!((stage.stats().tier, stage.stats().failovers), (0, 1));
 }
 
+/// A host without a timer: picks alone bring the traffic back, also if an operator changed something else meanwhile.
+#[test]
+fn failback_needs_no_timer() {
+    let mut stage = Stage::new("{seed: 10, nodes: [p, {id: b, tier: 1}, {id: c, tier: 1}]}");
+    (0..3).for_each(|_| stage.tell("p", false));
+    (0..2).for_each(|_| stage.tell("p", true));
+    stage.now += S;
+    assert_ne!(stage.pick().unwrap().id().as_str(), "p");
+    stage.pool.set_weight("c", 3).unwrap();
+    stage.now += 28 * S;
+    assert_ne!(stage.pick().unwrap().id().as_str(), "p");
+    stage.now += S;
+    assert_eq!(stage.pick().unwrap().id().as_str(), "p");
+}
+
 /// One primary of two flaps: the traffic does not follow it to and fro.
 #[test]
 fn a_primary_that_flaps_moves_nothing_back() {
