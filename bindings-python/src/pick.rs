@@ -215,7 +215,9 @@ impl Pick {
 
 impl Drop for Pick {
     fn drop(&mut self) {
-        // One that was finished is stale by now.
-        self.finish(Report::cancelled());
+        if *self.ended.get_mut() == 0 {
+            // One whose ticket was released is stale by now.
+            self.finish(Report::cancelled());
+        }
     }
 }

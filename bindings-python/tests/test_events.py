@@ -96,6 +96,22 @@ def test_traffic_that_moves_to_another_tier() -> None:
     assert [(e["node"], e["from"], e["to"]) for e in told if e["kind"] == "tier"] == [(None, 0, 1), (None, 1, 0)]
 
 
+def test_all_of_what_happens_at_once_is_told() -> None:
+    pool = Pool(["a", "b"], breaker={"consecutive_failures": 2})
+    told = listening(pool)
+    for _ in range(2):
+        pool.pick(exclude=["b"]).failure()
+    assert [(e["kind"], e["node"]) for e in told] == [("health", "a"), ("breaker", "a")]
+    nodes: list[Any] = ["a", {"id": "b", "tier": 1}]
+    policy: dict[str, Any] = {"tiers": {"failback_ms": 0}, "health": {"failure_threshold": 1}}
+    pool = Pool(nodes, panic={"mode": "spread"}, **policy)
+    pool.report("a", "failure")
+    pool.report("b", "failure")
+    told = listening(pool)
+    pool.report("a")
+    assert {"panic", "tier", "health"} == {e["kind"] for e in told}
+
+
 def test_selections_are_told_to_those_who_ask() -> None:
     pool = Pool(NODES, strategy="round_robin")
     all_of_it, rest = listening(pool, selections=True), listening(pool)
