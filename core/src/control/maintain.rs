@@ -39,6 +39,7 @@ impl Pool {
         let _building = self.enter();
         self.renew_latencies(now_ns);
         let rebuilt = self.renew_reported_weights(now_ns) | self.rebuild_if_unfit();
+        self.settle_attention(attention::RETURNED, false, Self::is_plan_out_of_date);
         let failback = self.tier_state().next_due(self.live().failback_ns()).filter(|&due| due > now_ns);
         let next_due_ns = now_ns.saturating_add(PERIOD_NS).min(failback.unwrap_or(u64::MAX));
         self.memory.pool(pool_word::NEXT_DUE).store(next_due_ns, Ordering::Relaxed);
@@ -52,6 +53,23 @@ impl Pool {
         if now_ns >= due || due > now_ns.saturating_add(2 * PERIOD_NS) {
             self.maintain(now_ns);
         }
+    }
+
+    /// Maintains a pool that nobody maintains, for a pick: or a node that is available again would never be drawn.
+    /// Whether the pick has to look at the plan again.
+    #[inline(always)]
+    pub(crate) fn maintain_if_neglected(&self, now_ns: u64) -> bool {
+        self.attention() & attention::RETURNED != 0 && self.maintain_if_overdue(now_ns)
+    }
+
+    #[cold]
+    fn maintain_if_overdue(&self, now_ns: u64) -> bool {
+        let word = self.memory.pool(pool_word::NEXT_DUE);
+        let due = word.load(Ordering::Relaxed);
+        // A period late: whoever has a timer comes before that. And one pick does it, while the others go on.
+        now_ns >= due.saturating_add(PERIOD_NS)
+            && word.compare_exchange(due, now_ns, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && self.maintain(now_ns).rebuilt
     }
 
     fn expire_leases(&self, now_ns: u64) -> u64 {
@@ -223,13 +241,17 @@ impl Pool {
         self.memory.pool(pool_word::MEDIAN_LATENCY).store(median, Ordering::Relaxed);
     }
 
-    fn rebuild_if_unfit(&self) -> bool {
+    /// Whether somebody's fitness has changed since the plan was built.
+    fn is_plan_out_of_date(&self) -> bool {
         let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
-        let plan = self.plan_at(self.generation().current());
-        let stale = plan.word(plan_word::FITNESS) != fitness;
-        if stale {
+        self.plan_at(self.generation().current()).word(plan_word::FITNESS) != fitness
+    }
+
+    fn rebuild_if_unfit(&self) -> bool {
+        let is_unfit = self.is_plan_out_of_date();
+        if is_unfit {
             self.publish(&self.members(), &self.steps());
         }
-        stale
+        is_unfit
     }
 }

@@ -55,6 +55,7 @@ impl Pool {
     pub fn explain(&self, request: &Request<'_>) -> Explanation {
         self.after_fork_if_any();
         let request = at_a_time(request);
+        self.maintain_if_neglected(request.now_ns.unwrap_or_default());
         for _ in 0..ATTEMPTS_MAX {
             let Some(local) = self.own_memory() else { break };
             let trace = Trace::new(true);
@@ -97,6 +98,7 @@ impl Pool {
     pub fn acquire_explained(&self, request: &Request<'_>) -> (Result<Lease, NoNode>, Explanation) {
         self.after_fork_if_any();
         let request = at_a_time(request);
+        self.maintain_if_neglected(request.now_ns.unwrap_or_default());
         for _ in 0..ATTEMPTS_MAX {
             let mut made = None;
             self.with_own(|local| made = Some(self.attempt_traced(&request, local, &Trace::new(false))));

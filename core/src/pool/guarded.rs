@@ -211,6 +211,9 @@ impl Pool {
         // Limits alone need no time, and 0 would be a lease without one.
         let timed = lead.needs_clock() || self.attention() != 0;
         let now = request.now_ns.unwrap_or_else(|| if timed { now_ns() } else { 1 }).max(1);
+        if self.maintain_if_neglected(now) {
+            return Attempt::MOVED;
+        }
         local.now_ns.set(now);
         let d = Decision::new(self, request, lead, generation, local);
         let filter = Filter::of(self, d);

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::Pool;
 use super::observe::{Event, EventKind};
+use super::{AVAILABLE_MASK, Pool};
 use crate::policies::breaker;
 use crate::policies::health::{Counts, HealthPolicy, NodeHealth, Thresholds, after_failure, after_success};
 use crate::policies::hold::{hold_ns, next_strikes, one_more};
@@ -203,6 +203,9 @@ impl Pool {
         }
         if changed || old.is_held() != new.is_held() {
             self.memory.pool(pool_word::FITNESS).fetch_add(1, Ordering::Release);
+            if !old.fit(AVAILABLE_MASK) && new.fit(AVAILABLE_MASK) {
+                self.memory.pool(pool_word::ATTENTION).fetch_or(attention::RETURNED, Ordering::Release);
+            }
             self.renew_hint_if_kept(index);
             self.renew_situation(Some(now_ns));
         }

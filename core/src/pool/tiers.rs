@@ -266,6 +266,9 @@ impl Pool {
         }
         // In a panic, draw tables have everybody.
         self.memory.pool(pool_word::FITNESS).fetch_add(1, Ordering::Release);
+        if on {
+            word.fetch_or(attention::RETURNED, Ordering::Release);
+        }
         Some(Event { node: None, at_ns, kind: EventKind::Panic { spread: on } })
     }
 

@@ -43,8 +43,8 @@ impl Pool {
         for i in 0..plan.lead().members().min(self.memory.nodes_max()) {
             let c = usize::from(members.get(i));
             let failed_at = self.failed_at(c, guard.mask, guard.filter, Some(&guard), trace);
-            let is_refused = || self.is_limited(c, &guard, trace) && !self.chooses_by_own_rule(plan);
-            let failed_at = failed_at.or_else(|| is_refused().then_some(FailedAt::Saturated));
+            let refused_at = || self.refused_at(c, &guard, trace).filter(|_| !self.chooses_by_own_rule(plan));
+            let failed_at = failed_at.or_else(refused_at);
             is_any_eligible |= failed_at.is_none();
             let reached = (Depth::of(failed_at), failed_at.and_then(|at| self.retry_at(c, at, &guard, trace)));
             depth = Some(match depth {
@@ -115,10 +115,12 @@ impl Pool {
         }
     }
 
-    /// Whether a node may have been full a moment ago.
-    fn is_limited(&self, c: usize, guard: &Guarding<'_>, trace: Option<&Trace>) -> bool {
-        let live = self.live();
-        live.max_in_flight() != 0 || guard.costs.is_some() || self.limit_in(c, guard.now_ns, trace) != u64::MAX
+    /// Where a node that passes now may have been full a moment ago.
+    fn refused_at(&self, c: usize, guard: &Guarding<'_>, trace: Option<&Trace>) -> Option<FailedAt> {
+        if self.live().max_in_flight() != 0 || self.limit_in(c, guard.now_ns, trace) != u64::MAX {
+            return Some(FailedAt::Saturated);
+        }
+        guard.costs.is_some().then_some(FailedAt::RateLimited)
     }
 
     /// Whether it is up to rules of the user's own who is chosen.

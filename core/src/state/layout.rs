@@ -84,6 +84,8 @@ pub(crate) mod attention {
     pub(crate) const EXHAUSTED: u64 = 8;
     /// A tier that recovered waits to take its share back.
     pub(crate) const FAILBACK: u64 = 16;
+    /// A node is available again that the plan's draw tables leave out.
+    pub(crate) const RETURNED: u64 = 32;
 }
 
 /// Places of [`pool_word::TALLY`].

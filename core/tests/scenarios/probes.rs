@@ -119,3 +119,27 @@ fn a_node_that_was_replaced_owes_nothing() {
     assert_eq!(stage.of("a").health, HealthStatus::Healthy);
     assert!(stage.pick().is_ok());
 }
+
+/// Where no timer maintains the pool, a node that is back is drawn again all the same, some two seconds later: one of the
+/// picks does what is overdue.
+#[test]
+fn a_node_that_is_back_is_drawn_also_where_nobody_maintains() {
+    for strategy in ["round_robin", "weighted_round_robin", "random", "p2c"] {
+        let mut stage = Stage::new(&format!("{{seed: 8, strategy: {strategy}, nodes: [a, b]}}"));
+        stage.bring_down("a");
+        stage.pool.maintain(stage.now);
+        // The last time that anybody does.
+        stage.now = stage.held_until("a");
+        let probe = stage.pick().unwrap();
+        assert_eq!(probe.id().as_str(), "a");
+        probe.finish(stage.outcome(true)).unwrap();
+        stage.now += 2 * S;
+        let mut seen = std::collections::BTreeMap::new();
+        for _ in 0..100 {
+            let pick = stage.pick().unwrap();
+            *seen.entry(pick.id().to_string()).or_insert(0) += 1;
+            pick.finish(stage.outcome(true)).unwrap();
+        }
+        assert!(seen.len() == 2 && seen.values().all(|&n| n > 20), "{strategy}: {seen:?}");
+    }
+}
