@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use loadwise::{Engine, Pool, now_ns};
+use loadwise::{Engine, Pool, Request, now_ns};
 
 use crate::OURS;
 use crate::guarded::{HISTOGRAMS, configured, everything_and, everything_on, placed_and_limited, use_all};
@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
         case("look: nodes()", NODES, with(NODES, Pool::nodes)),
         case("look: stats()", NODES, with(NODES, Pool::stats)),
         case("look: prometheus()", NODES, with(NODES, Pool::prometheus)),
+        case("look: explain()", NODES, with(NODES, |pool| pool.explain(&Request::new()))),
     ]
 }
 

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::plan::groups::{self, GroupsOfTier};
 use crate::plan::step::Needs;
+use crate::plan::view::PlanView;
+use crate::policies::tiers::TIERS;
+use crate::policies::zones;
 use crate::pool::Pool;
+use crate::state::layout::plan_word;
 use crate::sync::Ordering;
 use crate::vocabulary::error::ConfigError;
 
@@ -49,6 +54,25 @@ impl Pool {
         groups
     }
 
+    /// Enters into the plan of `generation` where the groups of each tier are, and what zones keep of their requests.
+    pub(crate) fn direct_to_groups(&self, generation: u64, groups: &[Group]) {
+        let plan = |group: usize| PlanView(self.memory.group(generation, group));
+        let directory = groups::directory(groups.iter().map(|group| group.tier));
+        for (at, word) in directory.into_iter().enumerate() {
+            plan(0).set_word(plan_word::GROUPS_OF_TIERS + at, word);
+        }
+        for tier in 0..TIERS as u8 {
+            let Some(GroupsOfTier { whole, zones }) = groups::of_tier(tier, |at| directory[at]) else { continue };
+            let all = (plan(whole).word(plan_word::WEIGHT_SUM) as f64).max(1.0);
+            for zone in whole + 1..=whole + zones {
+                let capacity = plan(zone).word(plan_word::WEIGHT_SUM) as f64 / all;
+                let enough = plan(zone).lead().fit() >= self.live().zone_min_nodes() as usize;
+                let kept = if enough { zones::kept(capacity, zones::even_load_share(zones)) } else { zones::NO_ZONE };
+                plan(zone).set_word(plan_word::ZONE_KEEPS, kept);
+            }
+        }
+    }
+
     /// That there are tables enough for members of these tiers and zones.
     pub(crate) fn check_groups(
         &self,
@@ -68,20 +92,13 @@ impl Pool {
         let live = self.live();
         let limited = members.iter().any(|&index| self.memory.node(index).max_in_flight() != 0);
         let latency = live.pool_latencies() || live.node_latencies() || live.adaptive_limit();
-        let total = live.max_in_flight() != 0;
         let tiers = members.iter().any(|&index| self.memory.node(index).tier() != 0) || live.zones();
-        let guard = limited
-            || total
-            || latency
-            || tiers
-            || live.affinity()
-            || live.quotas() != 0
-            || live.splits()
-            || live.watched();
+        let guard =
+            limited || latency || tiers || live.affinity() || live.quotas() != 0 || live.splits() || live.watched();
         Needs {
             clock: live.lease_timeout_ns() != 0 || latency || live.affinity() || live.quotas() != 0,
             latency,
-            total,
+            limit: live.max_in_flight() != 0,
             guard,
             groups: tiers,
         }

@@ -386,6 +386,7 @@ impl Pool {
             let inside = |m: &&Member| group.has(self.grouping(usize::from(m.index)));
             build(at + 1, &described.iter().filter(inside).cloned().collect::<Vec<_>>());
         }
+        self.direct_to_groups(next, &groups);
         self.publish_with_hints(current.wrapping_add(1));
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod build;
+pub(crate) mod groups;
 pub(crate) mod ids;
 pub(crate) mod ketama;
 pub(crate) mod maglev;

@@ -104,6 +104,7 @@ const KEEPS_LATENCY: u64 = 1 << 20;
 const GUARDED: u64 = 1 << 21;
 const AVERAGES: u64 = 1 << 22;
 const KEEPS_INDEX: u64 = 1 << 23;
+const LIMITS_TOTAL: u64 = 1 << 24;
 
 /// Up to this many nodes `least_request` compares all.
 pub(crate) const SCAN_MAX: usize = 16;
@@ -115,8 +116,8 @@ pub(crate) struct Needs {
     pub(crate) clock: bool,
     /// A latency sample at its end.
     pub(crate) latency: bool,
-    /// To be counted in the pool's total.
-    pub(crate) total: bool,
+    /// To be counted in the pool's total, which is limited.
+    pub(crate) limit: bool,
     /// More than a rule's choice: see `pool::guarded`.
     pub(crate) guard: bool,
     /// To choose among some of the members: by tier or zone.
@@ -140,7 +141,8 @@ impl Lead {
             steps.first().map_or(0, |s| s.rule as u64)
                 | (steps.len() as u64) << 8
                 | flag(needs.clock || steps.iter().any(|s| s.rule.needs_clock()), NEEDS_CLOCK)
-                | flag(needs.total || steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
+                | flag(needs.limit || steps.iter().any(|s| s.bound().is_some()), NEEDS_TOTAL)
+                | flag(needs.limit, LIMITS_TOTAL)
                 | flag(weighted, WEIGHTED)
                 | flag(hash_weighted, HASH_WEIGHTED)
                 | flag(needs.latency || steps.iter().any(|s| s.rule.needs_clock()), KEEPS_LATENCY)
@@ -196,7 +198,13 @@ impl Lead {
         self.0 & KEEPS_INDEX != 0
     }
 
-    /// Whether a rule bounds loads by the pool's total in flight.
+    /// Whether a pick is refused where the pool has too much in flight with it.
+    #[inline(always)]
+    pub(crate) fn limits_total(self) -> bool {
+        self.0 & LIMITS_TOTAL != 0
+    }
+
+    /// Whether a rule bounds loads by the pool's total in flight, or that is limited itself.
     #[inline(always)]
     pub(crate) fn needs_total(self) -> bool {
         self.0 & NEEDS_TOTAL != 0

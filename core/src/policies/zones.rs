@@ -30,6 +30,16 @@ pub(crate) fn local_share(zone_capacity_share: f64, zone_load_share: f64) -> f64
     }
 }
 
+/// Of [`ALL`] requests of a zone's callers, how many stay in it.
+pub(crate) fn kept(zone_capacity_share: f64, zone_load_share: f64) -> u64 {
+    (local_share(zone_capacity_share, zone_load_share) * ALL as f64).ceil() as u64
+}
+
+/// The requests of which [`kept`] is a part: as many as a coin has sides.
+pub(crate) const ALL: u64 = 1 << 53;
+/// Instead of a part: there is too little of the zone to prefer it.
+pub(crate) const NO_ZONE: u64 = u64::MAX;
+
 /// The weight by which a zone takes what callers of other zones spill.
 pub(crate) fn room(zone_capacity_share: f64, zone_load_share: f64) -> f64 {
     (zone_capacity_share.max(0.0) - zone_load_share.max(0.0)).max(0.0)

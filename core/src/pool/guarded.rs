@@ -46,6 +46,8 @@ pub(crate) struct Guarding<'a> {
     /// Which split's nodes are wanted; all but those of any split if there are splits and none is.
     pub(crate) split: Cell<Option<Split>>,
     pub(crate) costs: Option<Costs>,
+    /// The rule of the adaptive limits, if there are any.
+    adaptive: Option<gradient::Settings>,
     exhausted: bool,
     /// Whether candidates without quota are left out of the choice; not before one was met.
     looks_at_quotas: Cell<bool>,
@@ -111,6 +113,7 @@ impl<'a> Guarding<'a> {
             mask: if panic && request.health_mask == 0 { State::ANY } else { request.mask() },
             split: Cell::new(None),
             costs: pool.costs_of(request.cost),
+            adaptive: pool.adaptive_rule(),
             exhausted: attention & attention::EXHAUSTED != 0,
             looks_at_quotas: Cell::new(false),
             warming: Cell::new(attention & attention::WARMING != 0),
@@ -131,7 +134,7 @@ impl<'a> Guarding<'a> {
     /// What also a session's own node has to pass.
     #[inline(always)]
     pub(crate) fn accepts_session(&self, pool: &Pool, c: usize, trace: Option<&Trace>) -> bool {
-        self.accepts_probe(pool, c) && pool.has_room_in(c, self.now_ns, trace)
+        self.accepts_probe(pool, c) && self.has_room(pool, c, trace)
     }
 
     /// What also a probe has to pass.
@@ -139,6 +142,25 @@ impl<'a> Guarding<'a> {
         self.filter.is_none_or(|f| !f.excludes(c) && f.matches(pool, c))
             && !self.is_exhausted(pool, c)
             && (!self.looks_at_quotas.get() || self.has_quota(pool, c))
+    }
+
+    /// The most that `c` may have in flight, as a decision with this trace finds it; `u64::MAX` if that is unlimited.
+    #[inline(always)]
+    pub(super) fn limit(&self, pool: &Pool, c: usize, trace: Option<&Trace>) -> u64 {
+        pool.limit_in(c, self.adaptive.as_ref(), self.now_ns, trace)
+    }
+
+    #[inline(always)]
+    pub(super) fn has_room(&self, pool: &Pool, c: usize, trace: Option<&Trace>) -> bool {
+        let limit = self.limit(pool, c, trace);
+        limit == u64::MAX || pool.memory.in_flight(c) < limit
+    }
+
+    /// Whether `c` has more in flight than it may, this pick included.
+    #[inline(always)]
+    fn is_overfull(&self, pool: &Pool, c: usize) -> bool {
+        let limit = self.limit(pool, c, None);
+        limit != u64::MAX && pool.memory.in_flight(c) > limit
     }
 
     /// Whether `c` asked to be left out for a while.
@@ -338,12 +360,11 @@ impl Pool {
         let Some(state) = self.count_and_hint(d, index) else { return Admission::Moved };
         let in_total = d.lead.needs_total();
         // A node that left the plan's states meanwhile is still the choice of this plan: as of any pick.
-        if self.is_over(index, guard.now_ns) {
+        if guard.is_overfull(self, index) {
             self.uncount(index, in_total);
             return Admission::Refused;
         }
-        let max = self.live().max_in_flight();
-        if max != 0 && self.memory.total_in_flight() > max {
+        if self.is_overfull() {
             self.uncount(index, in_total);
             return Admission::PoolFull;
         }
@@ -376,7 +397,7 @@ impl Pool {
     /// What [`admit`](Self::admit) would say, for those who only look.
     pub(super) fn would_admit(&self, d: Decision<'_>, guard: &Guarding<'_>, index: usize) -> Admission {
         let max = self.live().max_in_flight();
-        if !self.has_room_in(index, guard.now_ns, d.trace) {
+        if !guard.has_room(self, index, d.trace) {
             return Admission::Refused;
         }
         if max != 0 && self.memory.total_in_flight().saturating_add(u64::from(d.lead.needs_total())) > max {
@@ -394,19 +415,19 @@ impl Pool {
 
     /// The most that a node may have in flight now; `u64::MAX` if that is unlimited.
     pub(crate) fn limit_of(&self, index: usize, now_ns: u64) -> u64 {
-        self.limit_in(index, now_ns, None)
+        self.limit_in(index, self.adaptive_rule().as_ref(), now_ns, None)
     }
 
-    /// The same limit as a decision finds it.
+    /// The same limit as a decision finds it; `adaptive`: the [rule](Self::adaptive_rule).
     #[inline(always)]
-    pub(super) fn limit_in(&self, index: usize, now_ns: u64, trace: Option<&Trace>) -> u64 {
+    fn limit_in(&self, index: usize, adaptive: Option<&gradient::Settings>, now_ns: u64, trace: Option<&Trace>) -> u64 {
         let node = self.memory.node(index);
         let mut limit = match node.max_in_flight() {
             0 => u64::MAX,
             max => u64::from(max),
         };
-        if self.live().adaptive_limit() {
-            limit = limit.min(self.adaptive_limit_of(index));
+        if let Some(rule) = adaptive {
+            limit = limit.min(u64::from(gradient::limit(node.gradient().load(Ordering::Relaxed), rule)));
         }
         if limit != u64::MAX && self.warming_since_in(index, trace) != 0 {
             let cap = u32::try_from(limit).unwrap_or(u32::MAX);
@@ -415,22 +436,10 @@ impl Pool {
         limit
     }
 
+    /// The rule of the adaptive limits, if there are any.
     #[inline(always)]
-    pub(crate) fn has_room_in(&self, index: usize, now_ns: u64, trace: Option<&Trace>) -> bool {
-        let limit = self.limit_in(index, now_ns, trace);
-        limit == u64::MAX || self.memory.in_flight(index) < limit
-    }
-
-    /// Whether a node has more in flight than it may, this pick included.
-    fn is_over(&self, index: usize, now_ns: u64) -> bool {
-        let limit = self.limit_of(index, now_ns);
-        limit != u64::MAX && self.memory.in_flight(index) > limit
-    }
-
-    /// A node's adaptive limit.
-    fn adaptive_limit_of(&self, index: usize) -> u64 {
-        let word = self.memory.node(index).gradient().load(Ordering::Relaxed);
-        u64::from(gradient::limit(word, &self.gradient_rule()))
+    fn adaptive_rule(&self) -> Option<gradient::Settings> {
+        self.live().adaptive_limit().then(|| self.gradient_rule())
     }
 
     pub(crate) fn gradient_rule(&self) -> gradient::Settings {

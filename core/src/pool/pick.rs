@@ -162,7 +162,10 @@ impl Pool {
         if !LEASE {
             return self.uncounted(d, index);
         }
-        let Some(state) = self.count(d, index) else { return self.moved(index, lead.needs_total()) };
+        let Some(state) = self.count(d, index) else { return self.took_back(index, lead, Attempt::MOVED) };
+        if lead.limits_total() && self.is_overfull() {
+            return self.took_back(index, lead, Attempt::NOBODY);
+        }
         if R::MAY_KEEP_INDEX && lead.keeps_index() {
             self.renew_hint(index);
         }
@@ -215,6 +218,9 @@ impl Pool {
     pub(super) fn settle<const LEASE: bool>(&self, d: Decision<'_>, chosen: Option<usize>) -> Attempt {
         let attempt = match chosen {
             Some(index) if LEASE => match self.count_and_hint(d, index) {
+                Some(_) if d.lead.limits_total() && self.is_overfull() => {
+                    self.took_back(index, d.lead, Attempt::NOBODY)
+                }
                 Some(state) => self.open_further(d.lead, d.local, index, state),
                 None => return Attempt::MOVED,
             },
@@ -307,12 +313,19 @@ impl Pool {
         self.generation().is_still(d.generation).then(|| d.node(index).state())
     }
 
-    /// The end of an attempt whose plan moved when it was counted.
+    /// The end of an attempt that was counted and must not be.
     #[cold]
     #[inline(never)]
-    fn moved(&self, index: usize, in_total: bool) -> Attempt {
-        self.uncount(index, in_total);
-        Attempt::MOVED
+    fn took_back(&self, index: usize, lead: Lead, attempt: Attempt) -> Attempt {
+        self.uncount(index, lead.needs_total());
+        attempt
+    }
+
+    /// Whether the pool has more in flight than it may, this pick included.
+    #[inline(always)]
+    pub(super) fn is_overfull(&self) -> bool {
+        let max = self.live().max_in_flight();
+        max != 0 && self.memory.total_in_flight() > max
     }
 
     /// [`count`](Self::count) in full: taken back, or told to the plan's first rule if it wants to be.

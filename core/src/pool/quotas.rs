@@ -45,7 +45,7 @@ impl Words<'_> {
         self.0[at].load(Ordering::Relaxed)
     }
 
-    fn store(&self, values: [u64; 5]) {
+    fn store(&self, values: [u64; WORDS]) {
         self.0.iter().zip(values).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
     }
 
@@ -58,7 +58,12 @@ impl Words<'_> {
     }
 
     fn with_limit(&self, limit: u64) -> Dimension {
-        Dimension::new(limit, self.load(WINDOW), self.load(BUCKETS) as u32)
+        Dimension {
+            limit,
+            bucket_ns: self.load(BUCKET),
+            buckets: self.load(BUCKETS) as u32,
+            ahead: self.load(AHEAD) as u32,
+        }
     }
 
     fn default_cost(&self) -> u64 {
@@ -71,19 +76,27 @@ const LIMIT: usize = 1;
 const WINDOW: usize = 2;
 const BUCKETS: usize = 3;
 const DEFAULT_COST: usize = 4;
+/// The length of a bucket.
+const BUCKET: usize = 5;
+/// How many of them a clock may be behind those of others.
+const AHEAD: usize = 6;
+/// Words of a dimension that are used.
+const WORDS: usize = 7;
 
 /// The words of a place without a dimension.
-const FREE: [u64; 5] = [0, reserve::UNLIMITED, 0, 1, 0];
+const FREE: [u64; WORDS] = [0, reserve::UNLIMITED, 0, 1, 0, 1, 0];
 
-fn words_of(quota: &QuotaLimit) -> [u64; 5] {
+fn words_of(quota: &QuotaLimit) -> [u64; WORDS] {
     let QuotaLimit { limit, window_ms, buckets, default_cost, .. } = *quota;
-    [key_hash(quota.dimension.as_bytes()), limit, ns(window_ms), u64::from(buckets), default_cost]
+    let Dimension { bucket_ns, ahead, .. } = Dimension::new(limit, ns(window_ms), buckets);
+    let name = key_hash(quota.dimension.as_bytes());
+    [name, limit, ns(window_ms), u64::from(buckets), default_cost, bucket_ns, u64::from(ahead)]
 }
 
 /// The words of all places: a dimension that is there stays where it is, and others take places that are free, first
 /// those that were so before, of which open picks can hold nothing.
-fn assign(names: impl Iterator<Item = u64>, quotas: &[QuotaLimit]) -> [[u64; 5]; QUOTAS_MAX] {
-    let mut wanted: ArrayVec<[u64; 5], QUOTAS_MAX> = quotas.iter().take(QUOTAS_MAX).map(words_of).collect();
+fn assign(names: impl Iterator<Item = u64>, quotas: &[QuotaLimit]) -> [[u64; WORDS]; QUOTAS_MAX] {
+    let mut wanted: ArrayVec<[u64; WORDS], QUOTAS_MAX> = quotas.iter().take(QUOTAS_MAX).map(words_of).collect();
     let mut next = [FREE; QUOTAS_MAX];
     let mut free: ArrayVec<(bool, usize), QUOTAS_MAX> = ArrayVec::new();
     for (at, name) in names.take(QUOTAS_MAX).enumerate() {
@@ -301,7 +314,7 @@ impl Pool {
 mod tests {
     use super::*;
 
-    fn names(words: [[u64; 5]; QUOTAS_MAX]) -> Vec<u64> {
+    fn names(words: [[u64; WORDS]; QUOTAS_MAX]) -> Vec<u64> {
         words.iter().map(|values| values[NAME]).collect()
     }
 

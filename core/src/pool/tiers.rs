@@ -6,12 +6,13 @@ use super::trace::Trace;
 use super::{Event, EventKind, Pool};
 use crate::control::groups::Group;
 use crate::control::settings::zone_hash;
+use crate::plan::groups::{self, GroupsOfTier};
 use crate::plan::view::PlanView;
 use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
-use crate::policies::zones::{even_load_share, local_share, room};
+use crate::policies::zones::{self, even_load_share, room};
 use crate::state::layout::{attention, plan_word, pool_word};
 use crate::state::node::State;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::Error;
 use crate::vocabulary::fork;
 use crate::vocabulary::rng::mix;
@@ -59,43 +60,47 @@ impl Pool {
 
     /// The zone of a tier that takes the request, if one does, and the tier as a whole.
     fn groups_of_tier(&self, d: Decision<'_>, guard: &Guarding<'_>, tier: u8) -> Option<(Option<usize>, usize)> {
-        let count = d.plan.word(plan_word::GROUPS) as usize;
-        let words = &self.memory.groups(d.generation)[1..];
-        let mut groups = words.iter().take(count).map(|word| Group::from_word(word.load(Ordering::Acquire)));
-        let whole = groups.position(|group| group.tier == tier)? + 1;
+        let GroupsOfTier { whole, zones } = groups::of_tier(tier, |at| d.plan.word(plan_word::GROUPS_OF_TIERS + at))?;
         let wanted = match d.request.zone {
             Some(name) => zone_hash(name),
             None => self.live().own_zone(),
         };
-        let (mut own, mut zones) = (None, 0);
-        // The zones of a tier follow the tier itself.
-        for group in groups.take_while(|group| group.tier == tier) {
-            zones += 1;
-            if wanted != 0 && group.zone == wanted >> 8 {
-                own = Some(whole + zones);
-            }
+        if zones == 0 || wanted == 0 {
+            return Some((None, whole));
         }
-        Some((own.and_then(|own| self.zone_of(d, guard, own, whole, zones)), whole))
+        let words = self.memory.groups(d.generation);
+        let is_own = |word: &AtomicU64| Group::from_word(word.load(Ordering::Acquire)).zone == wanted >> 8;
+        let own = words.get(whole + 1..=whole + zones).and_then(|zones| zones.iter().position(is_own));
+        Some((own.and_then(|own| self.zone_of(d, guard, whole + 1 + own, whole, zones)), whole))
     }
 
     /// The zone that takes a request: its own while that has its share of the tier's capacity; what it spills goes to
     /// the others by the room that they have. `None`: anywhere in the tier.
+    #[inline(always)]
     fn zone_of(&self, d: Decision<'_>, guard: &Guarding<'_>, own: usize, whole: usize, zones: usize) -> Option<usize> {
-        let plan = |group: usize| PlanView(self.memory.group(d.generation, group));
-        if plan(own).lead().fit() < self.live().zone_min_nodes() as usize {
-            return None;
+        // Another coin than the tiers', of the same throw.
+        match PlanView(self.memory.group(d.generation, own)).word(plan_word::ZONE_KEEPS) {
+            zones::NO_ZONE => None,
+            zones::ALL => Some(own),
+            kept if mix(guard.coin ^ 0x20E) >> 11 < kept => Some(own),
+            _ => self.zone_with_room(d, guard, own, whole, zones),
         }
-        let all = (plan(whole).word(plan_word::WEIGHT_SUM) as f64).max(1.0);
-        let capacity = |group: usize| plan(group).word(plan_word::WEIGHT_SUM) as f64 / all;
-        let load = even_load_share(zones);
-        // Other coins than the tiers', of the same throw.
-        let unit = |salt: u64| (mix(guard.coin ^ salt) >> 11) as f64 / (1u64 << 53) as f64;
-        if unit(0x20E) < local_share(capacity(own), load) {
-            return Some(own);
-        }
+    }
+
+    fn zone_with_room(
+        &self,
+        d: Decision<'_>,
+        guard: &Guarding<'_>,
+        own: usize,
+        whole: usize,
+        zones: usize,
+    ) -> Option<usize> {
+        let weight = |group: usize| PlanView(self.memory.group(d.generation, group)).word(plan_word::WEIGHT_SUM) as f64;
+        let all = weight(whole).max(1.0);
         let others = (whole + 1..=whole + zones).filter(|&group| group != own);
-        let rooms = || others.clone().map(|group| (group, room(capacity(group), load)));
-        let mut left = unit(0x5B1) * rooms().map(|(_, room)| room).sum::<f64>();
+        let rooms = || others.clone().map(|group| (group, room(weight(group) / all, even_load_share(zones))));
+        let coin = mix(guard.coin ^ 0x5B1) >> 11;
+        let mut left = coin as f64 / zones::ALL as f64 * rooms().map(|(_, room)| room).sum::<f64>();
         rooms()
             .find(|(_, room)| {
                 left -= room;

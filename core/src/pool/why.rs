@@ -96,7 +96,7 @@ impl Pool {
             return Some(FailedAt::RateLimited);
         }
         // Without one, the candidate is eligible: a rule of the user's own found nobody, or it has become so meanwhile.
-        (!self.has_room_in(c, guard.now_ns, trace) || guard.has_refused(c)).then_some(FailedAt::Saturated)
+        (!guard.has_room(self, c, trace) || guard.has_refused(c)).then_some(FailedAt::Saturated)
     }
 
     /// When a member that failed at a filter may pass it.
@@ -117,7 +117,7 @@ impl Pool {
 
     /// Where a node that passes now may have been full a moment ago.
     fn refused_at(&self, c: usize, guard: &Guarding<'_>, trace: Option<&Trace>) -> Option<FailedAt> {
-        if self.live().max_in_flight() != 0 || self.limit_in(c, guard.now_ns, trace) != u64::MAX {
+        if self.live().max_in_flight() != 0 || guard.limit(self, c, trace) != u64::MAX {
             return Some(FailedAt::Saturated);
         }
         guard.costs.is_some().then_some(FailedAt::RateLimited)

@@ -157,6 +157,10 @@ pub(crate) mod plan_word {
     pub(crate) const SCHEDULE_STAMP: usize = 24;
     /// How many groups there are beside the first, which has all members.
     pub(crate) const GROUPS: usize = 25;
+    /// Where the groups of each tier are; see `plan::groups`.
+    pub(crate) const GROUPS_OF_TIERS: usize = 26;
+    /// In the plan of a zone: of 2⁵³ requests of callers in it, how many stay; see `policies::zones`.
+    pub(crate) const ZONE_KEEPS: usize = 28;
     pub(crate) const COUNT: usize = 32;
 }
 

@@ -31,7 +31,7 @@ impl Cumulative<'_> {
 
     #[inline]
     pub(crate) fn record(self, latency_ns: u64) {
-        let bucket = BOUNDS_NS.iter().map(|&bound| usize::from(latency_ns > bound)).sum::<usize>();
+        let bucket = BOUNDS_NS.partition_point(|&bound| bound < latency_ns);
         if let (Some(sum), Some(count)) = (self.0.first(), self.0.get(1 + bucket)) {
             sum.fetch_add((latency_ns.min(LATENCY_MAX_NS) + 500) / 1000, Ordering::Relaxed);
             count.fetch_add(1, Ordering::Relaxed);

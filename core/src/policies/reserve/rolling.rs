@@ -24,6 +24,14 @@ const AHEAD_NS: Nanos = 600 * NANOS_PER_SEC;
 /// The same in buckets: at least what a thread between two buckets needs, at most a part of what a stamp can tell.
 const AHEAD_BUCKETS: std::ops::RangeInclusive<u64> = 2..=1 << 20;
 
+/// How many buckets that is.
+pub(super) fn ahead(bucket_ns: Nanos) -> u32 {
+    (AHEAD_NS / bucket_ns).clamp(*AHEAD_BUCKETS.start(), *AHEAD_BUCKETS.end()) as u32
+}
+
+/// A cost of at most such a part of its limit is small.
+const SMALL_PART: u64 = 64;
+
 /// The word of a bucket: stamp and amount. An amount of 0 is no bucket, whatever the stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bucket(pub(super) u64);
@@ -51,32 +59,35 @@ impl Bucket {
 /// The window of one dimension, under its present settings.
 #[derive(Clone, Copy)]
 pub(super) struct Rolling<'a> {
-    words: &'a [AtomicU64],
+    words: &'a [AtomicU64; SLOTS],
     limit: u64,
     bucket_ns: Nanos,
     buckets: i32,
+    ahead: u32,
 }
 
 impl<'a> Rolling<'a> {
     /// Settings come from memory that others write, and are brought into range.
     #[inline]
-    pub(super) fn new(words: &'a [AtomicU64], dimension: Dimension) -> Self {
+    pub(super) fn new(words: &'a [AtomicU64; SLOTS], dimension: Dimension) -> Self {
         Self {
             words,
             limit: dimension.limit.min(super::LIMIT_MAX),
             bucket_ns: dimension.bucket_ns.max(1),
             buckets: dimension.buckets.clamp(1, SLOTS as u32) as i32,
+            ahead: dimension.ahead.min(*AHEAD_BUCKETS.end() as u32),
         }
     }
 
     /// Adds `cost` if it fits, and tells where: look, add, look again, take back.
     ///
-    /// The first look is only thrift. The second decides: of two that race, each has added before it looks, and the
+    /// The first look is only thrift, and spares others the sight of what is taken back again; a cost that is a small
+    /// part of the limit does without. The second decides: of two that race, each has added before it looks, and the
     /// later of the two additions is seen by whoever made it together with the earlier one.
     #[inline]
     pub(super) fn try_take(self, cost: u64, now_ns: Nanos) -> Option<Bucket> {
         let number = self.number(now_ns);
-        if self.sum(number).saturating_add(cost) > self.limit {
+        if cost > self.limit / SMALL_PART && self.sum(number).saturating_add(cost) > self.limit {
             return None;
         }
         let held = self.add(cost, number, self.limit)?;
@@ -193,10 +204,20 @@ impl<'a> Rolling<'a> {
         }
     }
 
+    /// The amounts of all that [count](Self::counts), without a branch: a stamp is in reach if it lies at most so far
+    /// before the one that is furthest ahead.
     #[inline]
     pub(super) fn sum(self, number: u64) -> u64 {
-        let read = |word: &AtomicU64| Bucket(word.load(Ordering::SeqCst));
-        self.words.iter().map(read).filter(|&b| self.counts(b, number)).map(Bucket::amount).sum()
+        const STAMP_BITS: u32 = 64 - AMOUNT_BITS;
+        let shift = u32::BITS - STAMP_BITS;
+        let furthest = (number as u32).wrapping_add(self.ahead) << shift;
+        let reach = (self.buckets as u32 + self.ahead) << shift;
+        let amount = |word: &AtomicU64| {
+            let bucket = Bucket(word.load(Ordering::SeqCst));
+            let before = furthest.wrapping_sub((bucket.stamp() as u32) << shift);
+            if before < reach { bucket.amount() } else { 0 }
+        };
+        self.words.iter().map(amount).sum()
     }
 
     #[inline]
@@ -207,11 +228,7 @@ impl<'a> Rolling<'a> {
     #[inline]
     fn is_in_reach(self, bucket: Bucket, number: u64) -> bool {
         let age = bucket.age(number);
-        age < self.buckets && (age >= 0 || u64::from(age.unsigned_abs()) <= self.ahead_max())
-    }
-
-    fn ahead_max(self) -> u64 {
-        (AHEAD_NS / self.bucket_ns).clamp(*AHEAD_BUCKETS.start(), *AHEAD_BUCKETS.end())
+        age < self.buckets && (age >= 0 || age.unsigned_abs() <= self.ahead)
     }
 
     #[inline]

@@ -183,7 +183,7 @@ fn the_end_of_time_saturates() {
 #[test]
 fn a_leap_to_the_end_and_back_leaves_a_node_that_can_be_used() {
     for bucket_ns in [1, 62_500, 10_000_000_000, 14_400_000_000_000] {
-        let dims = [Dimension { limit: 10, bucket_ns, buckets: 6 }];
+        let dims = [Dimension::in_buckets(10, bucket_ns, 6)];
         let node = Node::new(1);
         let q = node.quotas();
         assert!(q.try_reserve(&dims, &[10], u64::MAX).is_ok());
@@ -196,7 +196,7 @@ fn a_leap_to_the_end_and_back_leaves_a_node_that_can_be_used() {
 
 #[test]
 fn stamps_that_come_round_are_swept_before() {
-    let dims = [Dimension { limit: 10, bucket_ns: 1, buckets: 4 }];
+    let dims = [Dimension::in_buckets(10, 1, 4)];
     let node = Node::new(1);
     let q = node.quotas();
     assert!(q.try_reserve(&dims, &[10], 5).is_ok());
@@ -213,7 +213,7 @@ fn stamps_that_come_round_are_swept_before() {
 fn buckets_can_be_more_or_fewer_at_any_time() {
     let node = Node::new(1);
     let q = node.quotas();
-    let of = |buckets| [Dimension { limit: 100, bucket_ns: 10, buckets }];
+    let of = |buckets| [Dimension::in_buckets(100, 10, buckets)];
     for i in 0..16 {
         assert!(q.try_reserve(&of(16), &[1], T0 + 10 * i).is_ok());
     }
@@ -251,6 +251,7 @@ fn words_of_any_content_harm_nobody() {
             limit: draws.next_u64() >> draws.below(64),
             bucket_ns: draws.below(3) * draws.below(1 << 40),
             buckets: draws.next_u64() as u32 >> draws.below(32),
+            ahead: draws.next_u64() as u32 >> draws.below(32),
         };
         let (q, dims) = (node.quotas(), [any(), any(), any()]);
         let now_ns = draws.next_u64();
@@ -474,7 +475,7 @@ fn refunds_lose_nothing() {
 
 #[test]
 fn no_window_is_over_while_the_clock_goes_on() {
-    let (node, dims) = (Node::new(1), [Dimension { limit: 50, bucket_ns: 10, buckets: 4 }]);
+    let (node, dims) = (Node::new(1), [Dimension::in_buckets(50, 10, 4)]);
     const ROUNDS: u64 = 300;
     let granted: Vec<AtomicU64> = (0..ROUNDS + 12).map(|_| AtomicU64::new(0)).collect();
     let barrier = Barrier::new(8);
