@@ -49,9 +49,7 @@ impl Pool {
         if !live.checks() {
             return Vec::new();
         }
-        let building = self.enter();
-        let members = self.members();
-        drop(building);
+        let members = self.look(<[usize]>::to_vec);
         let rule = self.checks_rule();
         let due = members.into_iter().filter(|&index| {
             let joined = self.memory.guard(index).joined();
@@ -73,9 +71,7 @@ impl Pool {
 
     /// When a check is next due; `None` without checks or nodes.
     pub fn next_check_ns(&self) -> Option<u64> {
-        let building = self.live().checks().then(|| self.enter())?;
-        let members = self.members();
-        drop(building);
+        let members = self.live().checks().then(|| self.look(<[usize]>::to_vec))?;
         members.into_iter().map(|index| self.checks_of(index).next_due_ns()).min()
     }
 
@@ -99,7 +95,7 @@ impl Pool {
         guard.add(if ok { Count::ChecksPassed } else { Count::ChecksFailed });
         let joined = guard.joined().load(Ordering::Relaxed);
         let age_ns = if joined == 0 { 0 } else { now.saturating_sub(joined) };
-        let bits = mix(mix(self.memory.node(index).id_hash() ^ self.salt) ^ now);
+        let bits = mix(mix(self.memory.node(index).id_hash() ^ self.salt()) ^ now);
         let verdict = self.checks_of(index).report(ok, now, age_ns, &self.checks_rule(), bits);
         if let Some(latency) = latency.filter(|_| ok) {
             self.learn_latency(index, 0, &Report::success().latency(latency).now_ns(now));

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::config::{EngineConfig, Kind, Value, from_path};
 use super::maintain::Maintained;
 use super::metrics;
-use super::reload::{Applied, Prepared};
+use super::reload::{self, Prepared};
 use super::stats::PoolStats;
 use crate::pool::Pool;
 use crate::vocabulary::error::{ConfigError, Error};
@@ -158,13 +158,13 @@ impl Engine {
         }
         // Nothing can be refused from here on.
         let now_ns = now_ns();
-        let applied: Vec<Applied<'_>> = prepared.into_iter().map(|ready| ready.apply(now_ns)).collect();
+        let applied: Vec<reload::Untold<'_>> = prepared.into_iter().map(|ready| ready.apply(now_ns)).collect();
         let gone = present.iter().filter(|pool| !next.iter().any(|stays| Arc::ptr_eq(stays, pool)));
         reloaded.removed = gone.map(|pool| pool.name().to_owned()).collect();
         *self.pools.write() = next;
         reloaded.version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
         drop(reloading);
-        applied.into_iter().for_each(Applied::tell);
+        applied.into_iter().for_each(reload::Untold::tell);
         Ok(reloaded)
     }
 

@@ -77,13 +77,13 @@ impl Pool {
     /// [`stats`](Self::stats) at a time of the caller's.
     pub fn stats_at(&self, now_ns: u64) -> PoolStats {
         self.maintain_if_due(now_ns);
-        let building = self.enter();
-        let members = self.members();
-        let nodes: Vec<NodeStats> = members.iter().map(|&index| self.figures_of(index, now_ns)).collect();
-        let mut ended = self.ended_by_gone();
         let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
-        (0..used.min(self.memory.nodes_max())).for_each(|index| ended.add(self.ended(index)));
-        drop(building);
+        let (nodes, ended) = self.look(|members| {
+            let nodes: Vec<NodeStats> = members.iter().map(|&index| self.figures_of(index, now_ns)).collect();
+            let mut ended = self.ended_by_gone();
+            (0..used.min(self.memory.nodes_max())).for_each(|index| ended.add(self.ended(index)));
+            (nodes, ended)
+        });
         let in_flight: u64 = (0..used.min(self.memory.nodes_max())).map(|index| self.memory.in_flight(index)).sum();
         let tally = |what: usize| self.memory.pool(pool_word::TALLY + what).load(Ordering::Relaxed);
         let tiers = self.tier_state();
@@ -142,7 +142,7 @@ impl Pool {
         let in_flight = self.memory.in_flight(index);
         let (samples, failures) = self.window(index, now_ns);
         let limit = self.limit_of(index, now_ns);
-        let quotas = self.config.lock().quotas.clone();
+        let quotas = self.config().quotas.clone();
         let count = |what| u64::from(guard.count(what));
         NodeStats {
             id: record.id().as_str().to_owned(),
@@ -229,7 +229,7 @@ impl Pool {
 
     /// That nodes name no dimension of quotas that the pool does not have.
     pub(crate) fn check_quotas(&self, specs: &[NodeSpec]) -> Result<(), Error> {
-        let config = self.config.lock();
+        let config = self.config();
         for (at, spec) in specs.iter().enumerate() {
             let unknown = spec.quotas.keys().find(|name| config.quotas.iter().all(|q| &&q.dimension != name));
             if let Some(name) = unknown {
@@ -240,11 +240,13 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes up whether anybody in this process wants to hear of every selection.
+    /// Takes up whether anybody wants to hear of every selection.
     pub(crate) fn renew_watch(&self) {
-        let _building = self.enter();
-        let config = self.config.lock().clone();
-        self.store_settings(&config);
-        self.publish(&self.members(), &self.steps());
+        // One that cannot be made known now is with the next plan.
+        let building = self.enter();
+        self.memory.pool(pool_word::WATCHED).store(u64::from(self.is_watched()), Ordering::Relaxed);
+        if building.is_ok() {
+            self.publish(&self.members(), &self.steps());
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::publish::Planned;
 use crate::plan::groups::{self, GroupsOfTier};
 use crate::plan::step::Needs;
 use crate::plan::view::PlanView;
 use crate::policies::tiers::TIERS;
 use crate::policies::zones;
 use crate::pool::Pool;
-use crate::state::layout::plan_word;
+use crate::state::layout::{plan_word, pool_word};
+use crate::state::settings::Values;
 use crate::sync::Ordering;
 use crate::vocabulary::error::ConfigError;
 
@@ -47,15 +49,14 @@ impl Pool {
         (node.tier(), node.zone().load(Ordering::Relaxed))
     }
 
-    pub(crate) fn groups_of(&self, members: &[usize]) -> Vec<Group> {
-        let among = members.iter().map(|&index| self.grouping(index));
-        let mut groups = groups_among(among, self.live().zones());
+    pub(crate) fn groups_of(&self, planned: &[Planned], zones: bool) -> Vec<Group> {
+        let mut groups = groups_among(planned.iter().map(|member| (member.tier, member.zone)), zones);
         groups.truncate(self.memory.layout.limits.max_groups as usize);
         groups
     }
 
     /// Enters into the plan of `generation` where the groups of each tier are, and what zones keep of their requests.
-    pub(crate) fn direct_to_groups(&self, generation: u64, groups: &[Group]) {
+    pub(crate) fn direct_to_groups(&self, generation: u64, groups: &[Group], zone_min_nodes: usize) {
         let plan = |group: usize| PlanView(self.memory.group(generation, group));
         let directory = groups::directory(groups.iter().map(|group| group.tier));
         for (at, word) in directory.into_iter().enumerate() {
@@ -66,7 +67,7 @@ impl Pool {
             let all = (plan(whole).word(plan_word::WEIGHT_SUM) as f64).max(1.0);
             for zone in whole + 1..=whole + zones {
                 let capacity = plan(zone).word(plan_word::WEIGHT_SUM) as f64 / all;
-                let enough = plan(zone).lead().fit() >= self.live().zone_min_nodes() as usize;
+                let enough = plan(zone).lead().fit() >= zone_min_nodes;
                 let kept = if enough { zones::kept(capacity, zones::even_load_share(zones)) } else { zones::NO_ZONE };
                 plan(zone).set_word(plan_word::ZONE_KEEPS, kept);
             }
@@ -87,18 +88,23 @@ impl Pool {
         Ok(())
     }
 
-    /// What the plan of `members` asks of every pick.
-    pub(crate) fn needs(&self, members: &[usize]) -> Needs {
-        let live = self.live();
-        let limited = members.iter().any(|&index| self.memory.node(index).max_in_flight() != 0);
-        let latency = live.pool_latencies() || live.node_latencies() || live.adaptive_limit();
-        let tiers = members.iter().any(|&index| self.memory.node(index).tier() != 0) || live.zones();
-        let guard =
-            limited || latency || tiers || live.affinity() || live.quotas() != 0 || live.splits() || live.watched();
+    /// What the plan of such members asks of every pick.
+    pub(crate) fn needs(&self, planned: &[Planned], values: &Values) -> Needs {
+        let limited = planned.iter().any(|member| member.max_in_flight != 0);
+        let latency = values.pool_latencies || values.node_latencies || values.adaptive_limit;
+        let tiers = planned.iter().any(|member| member.tier != 0) || values.zones;
+        let watched = self.memory.pool(pool_word::WATCHED).load(Ordering::Relaxed) != 0;
+        let guard = limited
+            || latency
+            || tiers
+            || values.affinity
+            || values.quotas != 0
+            || values.splits
+            || watched;
         Needs {
-            clock: live.lease_timeout_ns() != 0 || latency || live.affinity() || live.quotas() != 0,
+            clock: values.lease_timeout_ns != 0 || latency || values.affinity || values.quotas != 0,
             latency,
-            limit: live.max_in_flight() != 0,
+            limit: values.max_in_flight != 0,
             guard,
             groups: tiers,
         }

@@ -50,7 +50,7 @@ impl Pool {
     /// # Errors
     /// As [`learn_from`](Self::learn_from).
     pub fn learn_from_at(&self, learned: &Value, now_ns: u64) -> Result<usize, Error> {
-        Ok(self.take_up(&Learned::all_from_value(learned)?, now_ns))
+        self.take_up(&Learned::all_from_value(learned)?, now_ns)
     }
 
     /// Keeps what was learned of all members in a store, a JSON text for each id; how many. What the store has of other
@@ -97,12 +97,11 @@ impl Pool {
                 learned.push(read(&id, &text).map(|learned| (id, learned))?);
             }
         }
-        Ok(self.take_up(&learned, now_ns()))
+        self.take_up(&learned, now_ns())
     }
 
     fn learned_by_id(&self, now_ns: u64) -> Vec<(String, Learned)> {
-        let _building = self.enter();
-        let quotas = self.config.lock().quotas.clone();
+        let quotas = self.config().quotas.clone();
         let learned = |index: usize| {
             let (node, guard) = (self.memory.node(index), self.memory.guard(index));
             let state = node.state();
@@ -132,11 +131,11 @@ impl Pool {
             }
         };
         let id = |index: usize| self.memory.record(index).id().as_str().to_owned();
-        self.members().into_iter().map(|index| (id(index), learned(index))).collect()
+        self.look(|members| members.iter().map(|&index| (id(index), learned(index))).collect())
     }
 
-    fn take_up(&self, learned: &[(String, Learned)], now_ns: u64) -> usize {
-        let building = self.enter();
+    fn take_up(&self, learned: &[(String, Learned)], now_ns: u64) -> Result<usize, Error> {
+        let building = self.enter()?;
         let plan = self.plan_at(self.generation().current());
         let members = learned.iter().filter_map(|(id, learned)| Some((self.member(plan, id)?, learned)));
         let changes: Vec<(usize, State, State)> =
@@ -146,7 +145,7 @@ impl Pool {
             self.note_change(*index, *old, *new, now_ns);
         }
         self.maintain(now_ns);
-        changes.len()
+        Ok(changes.len())
     }
 
     /// The state before and after. For the holder of the build lease.

@@ -1,34 +1,85 @@
 //! One builder at a time: a lease in the arena that dies with its process.
+//!
+//! Picks never wait for a builder, and neither does maintenance, which leaves the building to whoever is at it. Who
+//! changes a pool waits for others of this process, and for a while for other processes. A builder that is gone is not
+//! waited for: whoever takes its lease first ends what it had begun (see `control::publish`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::pool::Pool;
 use crate::state::layout::pool_word;
+use crate::state::seat::Holder;
 use crate::sync::Ordering;
-use crate::vocabulary::fork;
+use crate::vocabulary::error::StateError;
 
 /// The right to build and publish plans, until it is dropped.
 pub(crate) struct Building<'p>(&'p Pool);
 
 /// Attempts before a waiting builder sleeps between them.
 const YIELDS: u32 = 64;
+/// How long to wait for a builder of another process, which may be stopped.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Pool {
-    /// Waits until nobody else builds. A holder that vanished in a fork is not waited for.
-    pub(crate) fn lock(&self) -> Building<'_> {
-        let word = self.memory.pool(pool_word::BUILD_LEASE);
-        let me = fork::incarnation();
+    /// Waits until nobody else builds.
+    ///
+    /// # Errors
+    /// [`StateError::Busy`] if another process does not end.
+    pub(crate) fn lock(&self) -> Result<Building<'_>, StateError> {
         let mut attempt = 0;
+        let mut since = None;
         loop {
-            let holder = word.load(Ordering::Relaxed);
-            let free = holder == 0 || holder != me;
-            // Acquire pairs with the release of the previous holder: its plan is ours to build on.
-            if free && word.compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                return Building(self);
+            let holder = match self.try_lock() {
+                Ok(building) => return Ok(building),
+                Err(holder) => holder,
+            };
+            if holder != self.seat.holder() && since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                return Err(StateError::Busy);
             }
             attempt += 1;
             if attempt < YIELDS { std::thread::yield_now() } else { std::thread::sleep(Duration::from_micros(50)) }
         }
+    }
+
+    /// Waits for others of this process alone; `None` if another process builds.
+    pub(crate) fn lock_among_threads(&self) -> Option<Building<'_>> {
+        let mut attempt = 0;
+        loop {
+            match self.try_lock() {
+                Ok(building) => return Some(building),
+                Err(holder) if holder != self.seat.holder() => return None,
+                Err(_) => {}
+            }
+            attempt += 1;
+            if attempt < YIELDS { std::thread::yield_now() } else { std::thread::sleep(Duration::from_micros(50)) }
+        }
+    }
+
+    fn try_lock(&self) -> Result<Building<'_>, Holder> {
+        let word = self.memory.pool(pool_word::BUILD_LEASE);
+        let seen = word.load(Ordering::Relaxed);
+        let before = Holder::from_word(seen);
+        match before {
+            Some(holder) if !self.is_gone(holder) => return Err(holder),
+            _ => {}
+        }
+        // Acquire pairs with the release of the previous holder: its plan is ours to build on.
+        match word.compare_exchange(seen, self.seat.holder().word(), Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => {
+                let building = Building(self);
+                if before.is_some() {
+                    self.end_what_was_begun();
+                }
+                Ok(building)
+            }
+            Err(now) => Err(Holder::from_word(now).unwrap_or(self.seat.holder())),
+        }
+    }
+
+    /// Whether a process does not live any more, as far as it is known by now.
+    pub(crate) fn is_gone(&self, holder: Holder) -> bool {
+        // A private memory is of one process; a fork is another one, with a copy of what the parent was at.
+        holder != self.seat.holder()
     }
 }
 

@@ -36,9 +36,11 @@ impl Pool {
         self.renew_situation(Some(now_ns));
         self.rebalance_step(now_ns);
         self.rotate_budget(now_ns);
-        let _building = self.enter();
         self.renew_latencies(now_ns);
-        let rebuilt = self.renew_reported_weights(now_ns) | self.rebuild_if_unfit();
+        // Where another process builds, it is its turn.
+        let building = self.lock_among_threads();
+        let rebuilt = building.is_some() && self.renew_reported_weights(now_ns) | self.rebuild_if_unfit();
+        drop(building);
         self.settle_attention(attention::RETURNED, false, Self::is_plan_out_of_date);
         let failback = self.tier_state().next_due(self.live().failback_ns()).filter(|&due| due > now_ns);
         let next_due_ns = now_ns.saturating_add(PERIOD_NS).min(failback.unwrap_or(u64::MAX));

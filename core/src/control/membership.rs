@@ -1,19 +1,18 @@
 //! Who is a member: as a whole set, or one by one. State stays with the id.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::config::{validate_node, validate_nodes};
+use super::publish::Change;
 use super::settings::zone_hash;
-use crate::plan::build::{self, Draft, Member};
 use crate::plan::ids;
 use crate::plan::step::Step;
 use crate::plan::view::PlanView;
 use crate::pool::{Event, EventKind, Pool};
-use crate::state::layout::{STEPS_MAX, attention, plan_word, pool_word};
+use crate::state::layout::{STEPS_MAX, plan_word, pool_word};
 use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error, StateError};
-use crate::vocabulary::hash::key_hash;
 use crate::vocabulary::node::{NodeRef, NodeSpec};
 use crate::vocabulary::time::now_ns;
 
@@ -27,14 +26,14 @@ pub(crate) struct TopologyChange {
 /// Where the nodes of a new set go.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    /// The members before.
-    present: Vec<usize>,
+    /// Whether there were members before.
+    pub(crate) is_late: bool,
     /// One for each node of the set.
-    places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     Stays(usize),
     Joins(usize),
 }
@@ -45,6 +44,9 @@ pub(crate) enum Draining {
     Ends,
     GoesOn,
 }
+
+/// Looks at members that change all the time.
+const LOOKS_MAX: u32 = 100;
 
 impl Pool {
     /// Replaces all nodes. Those whose ids stay keep what is known of them: in flight, health, averages. The order of the
@@ -60,11 +62,12 @@ impl Pool {
 
     pub(crate) fn set_specs(&self, specs: &[NodeSpec], lines: &[usize]) -> Result<(), Error> {
         validate_nodes(specs, lines, &self.memory.layout.limits)?;
-        let building = self.enter();
+        let building = self.enter()?;
         self.check_quotas(specs)?;
         let steps = self.steps();
         let replacement = self.find_places(specs, &steps, self.live().zones())?;
-        let changed = self.replace_nodes(specs, replacement, &steps, Draining::Ends);
+        let change = Change { specs, replacement, draining: Draining::Ends, steps, config: None };
+        let (changed, _) = self.put_in_force(change, now_ns());
         drop(building);
         self.tell_topology(changed);
         Ok(())
@@ -84,45 +87,13 @@ impl Pool {
             None => Place::Joins(free.pop().unwrap_or_default()),
         };
         let places = specs.iter().map(&mut place).collect();
-        Ok(Replacement { present, places })
-    }
-
-    /// Replaces all nodes; who joined and who left. For the holder of the build lease, who has had it since the places
-    /// were found.
-    pub(crate) fn replace_nodes(
-        &self,
-        specs: &[NodeSpec],
-        Replacement { present, places }: Replacement,
-        steps: &[Step],
-        draining: Draining,
-    ) -> TopologyChange {
-        let mut change = TopologyChange::default();
-        let put = |(spec, place): (&NodeSpec, Place)| match place {
-            Place::Stays(index) => {
-                self.update(index, spec, draining);
-                index
-            }
-            Place::Joins(index) => {
-                self.place(index, spec, !present.is_empty());
-                change.added.push(spec.id.clone());
-                index
-            }
-        };
-        let members: Vec<usize> = specs.iter().zip(places).map(put).collect();
-        self.publish(&members, steps);
-        let staying: HashSet<usize> = members.into_iter().collect();
-        // Only now: whoever still picks by the old plan finds the new generation afterwards.
-        for &index in present.iter().filter(|index| !staying.contains(index)) {
-            change.removed.push(self.memory.record(index).id().as_str().to_owned());
-            self.retire(index);
-        }
-        change
+        Ok(Replacement { is_late: !present.is_empty(), places })
     }
 
     /// Tells the observers of nodes that joined or left, and moves sessions as configured. Not under the build lease.
     pub(crate) fn tell_topology(&self, change: TopologyChange) {
         let TopologyChange { added, removed } = change;
-        self.begin_rebalancing(added.iter().filter_map(|id| self.node(id)).collect());
+        self.begin_rebalancing(added.len());
         // Those who stay may have another tier, weight or limit.
         self.renew_situation(None);
         self.wake_all();
@@ -149,8 +120,8 @@ impl Pool {
     pub fn register_batch<N: Into<NodeSpec>>(&self, nodes: impl IntoIterator<Item = N>) -> Result<Vec<NodeRef>, Error> {
         let specs: Vec<NodeSpec> = nodes.into_iter().map(Into::into).collect();
         validate_nodes(&specs, &[], &self.memory.layout.limits)?;
-        let building = self.enter();
-        let mut members = self.members();
+        let building = self.enter()?;
+        let members = self.members();
         let plan = self.plan_at(self.generation().current());
         if let Some(spec) = specs.iter().find(|s| self.member(plan, &s.id).is_some()) {
             return Err(StateError::DuplicateNode(spec.id.clone()).into());
@@ -167,16 +138,8 @@ impl Pool {
         let joining = specs.iter().map(|s| (s.tier, zone_hash(&s.zone)));
         self.check_groups(members.iter().map(grouping).chain(joining), self.live().zones())?;
         self.check_quotas(&specs)?;
-        let mut free = self.free_indices(specs.len())?;
-        let mut placed = Vec::new();
-        let is_late = !members.is_empty();
-        for spec in &specs {
-            let index = free.pop().unwrap_or_default();
-            self.place(index, spec, is_late);
-            members.push(index);
-            placed.push(NodeRef { index: index as u32, generation: self.memory.node(index).state().generation() });
-        }
-        self.publish(&members, &steps);
+        let free = self.free_indices(specs.len())?;
+        let placed = self.add_nodes(members, &specs, &free, &steps);
         drop(building);
         let added = specs.into_iter().map(|spec| spec.id).collect();
         self.tell_topology(TopologyChange { added, removed: Vec::new() });
@@ -188,11 +151,10 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`].
     pub fn deregister(&self, id: &str) -> Result<(), Error> {
-        let building = self.enter();
+        let building = self.enter()?;
         let index = self.known(id)?;
         let members: Vec<usize> = self.members().into_iter().filter(|&i| i != index).collect();
-        self.publish(&members, &self.steps());
-        self.retire(index);
+        self.publish_members(&members, &self.steps(), now_ns());
         drop(building);
         self.tell_topology(TopologyChange { added: Vec::new(), removed: vec![id.to_owned()] });
         Ok(())
@@ -203,13 +165,14 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`]; [`Error::Config`] if the sum of all weights overflows.
     pub fn set_weight(&self, id: &str, weight: u32) -> Result<(), Error> {
-        let building = self.enter();
+        let building = self.enter()?;
         let index = self.known(id)?;
         let members = self.members();
         let weights = || members.iter().map(|&i| if i == index { weight } else { self.memory.node(i).weight() });
         self.check_weight_sum(weights())?;
         let steps = self.steps();
         self.check_ring(&steps, weights())?;
+        self.memory.record(index).set_weight(weight);
         self.memory.node(index).set_weight(weight);
         self.change_state(index, |s| s.with_weight(weight));
         self.publish(&members, &steps);
@@ -232,7 +195,7 @@ impl Pool {
     /// # Errors
     /// As [`drain`](Self::drain).
     pub fn drain_at(&self, id: &str, draining: bool, now_ns: u64) -> Result<(), Error> {
-        let building = self.enter();
+        let building = self.enter()?;
         let index = self.known(id)?;
         let was = self.memory.node(index).state().is_draining();
         if was != draining {
@@ -263,8 +226,7 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`].
     pub fn set_node_user_data(&self, id: &str, user_data: u64) -> Result<(), Error> {
-        let _building = self.enter();
-        let index = self.known(id)?;
+        let index = self.known_now(id)?;
         self.set_user_data(self.reference(index), user_data);
         Ok(())
     }
@@ -282,9 +244,26 @@ impl Pool {
     }
 
     /// Waits for the right to build, having noticed a fork.
-    pub(crate) fn enter(&self) -> super::lock::Building<'_> {
+    ///
+    /// # Errors
+    /// [`StateError::Busy`] if another process does not end.
+    pub(crate) fn enter(&self) -> Result<super::lock::Building<'_>, StateError> {
         self.after_fork_if_any();
         self.lock()
+    }
+
+    /// What `f` makes of the members of one moment. Nobody is waited for: if they change, `f` is called again.
+    pub(crate) fn look<R>(&self, f: impl Fn(&[usize]) -> R) -> R {
+        self.after_fork_if_any();
+        let mut attempt = 0;
+        loop {
+            let generation = self.generation().current();
+            let found = f(&self.members());
+            attempt += 1;
+            if self.generation().is_still(generation) || attempt >= LOOKS_MAX {
+                return found;
+            }
+        }
     }
 
     pub(crate) fn reference(&self, index: usize) -> NodeRef {
@@ -337,59 +316,6 @@ impl Pool {
         (0..plan.lead().steps().min(STEPS_MAX)).filter_map(|i| plan.step(i)).collect()
     }
 
-    /// Builds the plan of `members` under `steps`, and publishes it. For the holder of the build lease.
-    pub(crate) fn publish(&self, members: &[usize], steps: &[Step]) {
-        let current = self.generation().current();
-        // Read before any state: a flip that the plan misses makes it out of date.
-        let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
-        let panic = self.attention() & attention::PANIC != 0;
-        let mask = if panic { State::ANY } else { crate::pool::AVAILABLE_MASK };
-        let described: Vec<Member> = members
-            .iter()
-            .map(|&index| {
-                let node = self.memory.node(index);
-                let state = node.state();
-                Member {
-                    index: index as u16,
-                    generation: state.generation(),
-                    weight: node.weight(),
-                    reported_share: self.memory.guard(index).reported_share().load(Ordering::Relaxed) as u32,
-                    fit: state.fit(mask),
-                    id_hash: node.id_hash(),
-                }
-            })
-            .collect();
-        let needs = self.needs(members);
-        let groups = self.groups_of(members);
-        let next = current.wrapping_add(1);
-        for (word, group) in self.memory.groups(next)[1..].iter().zip(&groups) {
-            word.store(group.word(), Ordering::Release);
-        }
-        let build = |group: usize, described: &[Member]| {
-            let draft = Draft {
-                members: described,
-                steps,
-                table_size: self.table_size.load(Ordering::Relaxed) as u32,
-                ring_points: self.memory.layout.ring_points,
-                needs,
-                groups: groups.len(),
-                fitness,
-                cursor: self.memory.cursor(group).load(Ordering::Relaxed),
-                id: &|index| self.memory.record(index).id().as_str().to_owned(),
-                address: &|index| self.memory.record(index).address().as_str().to_owned(),
-            };
-            let view = |generation| PlanView(self.memory.group(generation, group));
-            build::build(&draft, view(current), view(next));
-        };
-        build(0, &described);
-        for (at, group) in groups.iter().enumerate() {
-            let inside = |m: &&Member| group.has(self.grouping(usize::from(m.index)));
-            build(at + 1, &described.iter().filter(inside).cloned().collect::<Vec<_>>());
-        }
-        self.direct_to_groups(next, &groups);
-        self.publish_with_hints(current.wrapping_add(1));
-    }
-
     /// `count` indices that no node has and nothing is in flight on.
     fn free_indices(&self, count: usize) -> Result<Vec<usize>, Error> {
         let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
@@ -424,73 +350,6 @@ impl Pool {
             ));
         }
         Ok(())
-    }
-
-    /// A new node at a free index: everything is written before the state makes it a member.
-    fn place(&self, index: usize, spec: &NodeSpec, is_late: bool) {
-        let node = self.memory.node(index);
-        let generation = node.state().generation().wrapping_add(1).max(1);
-        self.memory.record(index).write(spec);
-        node.set_weight(spec.weight);
-        node.set_id_hash(key_hash(spec.id.as_bytes()));
-        node.latency().store(0, Ordering::Relaxed);
-        node.set_reported_load(None);
-        node.set_remaining_ratio(None);
-        for word in
-            [node.warming_since(), node.reported_weight(), node.tail_latency(), node.failure_share(), node.gradient()]
-        {
-            word.store(0, Ordering::Relaxed);
-        }
-        self.keep_counts(index);
-        self.memory.guard(index).clear();
-        self.forget_quotas(index);
-        self.describe(index, spec);
-        self.memory.forget_finished(index);
-        self.forget_latencies(index);
-        if is_late {
-            self.begin_warming(index);
-        }
-        self.set_user_data(NodeRef { index: index as u32, generation }, spec.user_data);
-        node.set_state(State::fresh(generation, spec.weight));
-        self.memory.pool(pool_word::NODES_USED).fetch_max(index as u64 + 1, Ordering::AcqRel);
-    }
-
-    /// A node that stays, as it is described now.
-    fn update(&self, index: usize, spec: &NodeSpec, draining: Draining) {
-        let node = self.memory.node(index);
-        self.memory.record(index).write(spec);
-        node.set_weight(spec.weight);
-        self.describe(index, spec);
-        self.set_user_data(self.reference(index), spec.user_data);
-        if draining == Draining::Ends {
-            self.memory.guard(index).draining_since().store(0, Ordering::Relaxed);
-            self.change_state(index, |s| s.with(State::DRAINING, false));
-        }
-        self.change_state(index, |s| s.with_weight(spec.weight));
-    }
-
-    /// What can be changed about a node beside its texts and its weight.
-    fn describe(&self, index: usize, spec: &NodeSpec) {
-        let node = self.memory.node(index);
-        node.set_limit_and_tier(spec.max_in_flight, spec.tier);
-        node.zone().store(zone_hash(&spec.zone), Ordering::Relaxed);
-        self.set_quotas(index, spec);
-    }
-
-    fn retire(&self, index: usize) {
-        self.change_state(index, |s| s.with(State::NOT_MEMBER, true));
-        if let Some(own) = &self.own_health {
-            own.nodes.lock().remove(&self.reference(index));
-        }
-    }
-
-    pub(crate) fn change_state(&self, index: usize, change: impl Fn(State) -> State) {
-        let node = self.memory.node(index);
-        let mut state = node.state();
-        while let Err(seen) = node.swap_state(state, change(state)) {
-            state = seen;
-        }
-        self.renew_hint_if_kept(index);
     }
 }
 

@@ -61,8 +61,7 @@ impl Pool {
     /// [`nodes`](Self::nodes) at a time of the caller's.
     pub fn nodes_at(&self, now_ns: u64) -> Vec<NodeStatus> {
         self.maintain_if_due(now_ns);
-        let _building = self.enter();
-        self.members().into_iter().map(|index| self.status(index, now_ns)).collect()
+        self.look(|members| members.iter().map(|&index| self.status(index, now_ns)).collect())
     }
 
     /// The members that have all of these labels, in declared order.
@@ -84,9 +83,10 @@ impl Pool {
     pub fn find_at(&self, labels: &[(&str, &str)], now_ns: u64) -> Vec<NodeStatus> {
         self.maintain_if_due(now_ns);
         let hashes: Vec<u64> = labels.iter().map(|(key, value)| label_hash(key, value)).collect();
-        let _building = self.enter();
-        let found = self.members().into_iter().filter(|&index| self.memory.record(index).has_labels(&hashes));
-        found.map(|index| self.status(index, now_ns)).collect()
+        self.look(|members| {
+            let found = members.iter().filter(|&&index| self.memory.record(index).has_labels(&hashes));
+            found.map(|&index| self.status(index, now_ns)).collect()
+        })
     }
 
     /// How many members there are.

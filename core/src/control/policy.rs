@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::config::{P2cLoad, StrategyConfig, StrategyKind, validate_chain};
+use super::config::{P2cLoad, PoolConfig, StrategyConfig, StrategyKind, validate_chain};
 use crate::plan::ketama;
 use crate::plan::step::{Rule, Step};
 use crate::pool::{Pool, PoolNode};
 use crate::strategy::Strategy;
-use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::time::NANOS_PER_MS;
 
@@ -43,24 +42,18 @@ impl Pool {
             );
         }
         let mut _replaced = None;
-        let _building = self.enter();
+        let _building = self.enter()?;
         let steps = self.steps_of(&chain)?;
         let members = self.members();
         self.check_ring(&steps, members.iter().map(|&i| self.memory.node(i).weight()))?;
-        if let Some(size) = table_size(&chain) {
-            self.table_size.store(u64::from(size), Ordering::Relaxed);
-        }
+        let config = PoolConfig { strategy: chain, ..self.config().clone() };
+        self.check_text(&config)?;
         // Nothing can be refused from here on. The strategy before is dropped when others may build again: its drop is
         // the user's, and may call this pool.
         if let Some(own) = own {
             _replaced = self.own_strategy.set(own);
         }
-        {
-            let mut config = self.config.lock();
-            config.strategy = chain;
-            self.store_settings(&config);
-        }
-        self.publish(&members, &steps);
+        self.publish_config(&members, &steps, config);
         Ok(())
     }
 

@@ -11,12 +11,10 @@
 use super::config::{Kind, PoolConfig, StrategyConfig, StrategyKind, Value};
 use super::lock::Building;
 use super::membership::{Draining, Replacement, TopologyChange};
-use super::policy::table_size;
+use super::publish::Change;
 use crate::plan::step::Step;
 use crate::pool::Pool;
-use crate::state::layout::pool_word;
 use crate::state::node::State;
-use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
@@ -33,7 +31,7 @@ pub(crate) struct Prepared<'p> {
 }
 
 /// What is to be told of a configuration that was put in force.
-pub(crate) struct Applied<'p> {
+pub(crate) struct Untold<'p> {
     pool: &'p Pool,
     topology: TopologyChange,
     /// Nodes that nothing holds any more: state before and after.
@@ -83,9 +81,7 @@ impl Pool {
     /// The configuration in force with every key, defaults included, with the nodes as they are now; and `version`, how
     /// often it was replaced.
     pub fn config_value(&self) -> Value {
-        let building = self.enter();
         let (config, version) = (self.config_in_force(), self.config_version());
-        drop(building);
         let mut value = config.to_value();
         if let (Kind::Map(entries), Kind::Map(version)) =
             (&mut value.kind, Value::map([("version", Value::from(version))]).kind)
@@ -97,11 +93,12 @@ impl Pool {
 
     /// Finds out whether a configuration can be put in force.
     pub(crate) fn prepare(&self, config: &PoolConfig) -> Result<Prepared<'_>, Error> {
-        let building = self.enter();
+        let building = self.enter()?;
         let mut config = self.settled(config);
         config.validate()?;
         self.check_fixed(&config)?;
         self.check_room(&config)?;
+        self.check_text(&config)?;
         let steps = self.steps_of(&config.strategy)?;
         if config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) && !self.own_strategy.is_set() {
             return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
@@ -112,10 +109,10 @@ impl Pool {
         Ok(Prepared { pool: self, config, steps, replacement, differs, building })
     }
 
-    /// A configuration as it would be in force here: two that mean the same are equal. For the holder of the build lease.
+    /// A configuration as it would be in force here: two that mean the same are equal.
     fn settled(&self, config: &PoolConfig) -> PoolConfig {
         let mut config = config.clone();
-        let own_is_in_charge = self.config.lock().strategy.iter().any(|s| s.kind == StrategyKind::Custom);
+        let own_is_in_charge = self.config().strategy.iter().any(|s| s.kind == StrategyKind::Custom);
         if own_is_in_charge && !config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) {
             config.strategy.insert(0, StrategyConfig::from(StrategyKind::Custom));
         }
@@ -129,10 +126,10 @@ impl Pool {
         config
     }
 
-    /// For the holder of the build lease.
-    fn config_in_force(&self) -> PoolConfig {
-        let config = self.config.lock().clone();
-        let nodes = self.members().into_iter().map(|index| self.spec_of(index, &config)).collect();
+    /// With the nodes of this moment.
+    pub(crate) fn config_in_force(&self) -> PoolConfig {
+        let config = self.config().clone();
+        let nodes = self.look(|members| members.iter().map(|&index| self.spec_of(index, &config)).collect());
         self.settled(&PoolConfig { nodes, ..config })
     }
 
@@ -168,11 +165,11 @@ impl Pool {
             let message = format!("cannot become {is}: it is {was} since the pool was made");
             Err(ConfigError::new(key, 0, message))
         };
-        if config.seed != self.settings.seed {
+        if config.seed != self.seed {
             let text = |seed: Option<u64>| seed.map_or("unset".to_owned(), |seed| seed.to_string());
-            return fixed("seed", text(config.seed), text(self.settings.seed));
+            return fixed("seed", text(config.seed), text(self.seed));
         }
-        let before = self.config.lock().clone();
+        let before = self.config().clone();
         let was = fixed_limits(&self.settled(&before).limits);
         match fixed_limits(&config.limits).into_iter().zip(was).find(|(is, was)| is != was) {
             Some(((key, is), (_, was))) => fixed(key, is.to_string(), was.to_string()),
@@ -201,31 +198,17 @@ impl<'p> Prepared<'p> {
     }
 
     /// Puts the configuration in force.
-    pub(crate) fn apply(self, now_ns: u64) -> Applied<'p> {
+    pub(crate) fn apply(self, now_ns: u64) -> Untold<'p> {
         let Self { pool, mut config, steps, replacement, building, .. } = self;
         let nodes = std::mem::take(&mut config.nodes);
-        let before = pool.config.lock().clone();
-        pool.store_settings(&config);
-        if let Some(size) = table_size(&config.strategy) {
-            pool.table_size.store(u64::from(size), Ordering::Relaxed);
-        }
-        // Buckets of another length are numbered otherwise.
-        if config.health.window_ms != before.health.window_ms {
-            pool.members().into_iter().for_each(|index| pool.begin_window(index, now_ns));
-        }
-        if config.retry.budget_window_ms != before.retry.budget_window_ms {
-            pool.begin_budget();
-        }
-        *pool.config.lock() = config;
-        let let_go = pool.members().into_iter().filter_map(|index| pool.let_go(index)).collect();
-        let topology = pool.replace_nodes(&nodes, replacement, &steps, Draining::GoesOn);
-        pool.memory.pool(pool_word::CONFIG_VERSION).fetch_add(1, Ordering::Relaxed);
+        let change = Change { specs: &nodes, replacement, draining: Draining::GoesOn, steps, config: Some(config) };
+        let (topology, applied) = pool.put_in_force(change, now_ns);
         drop(building);
-        Applied { pool, topology, let_go, now_ns }
+        Untold { pool, topology, let_go: applied.let_go, now_ns }
     }
 }
 
-impl Applied<'_> {
+impl Untold<'_> {
     /// Tells observers and waiters. Not under a build lease: they may call any pool.
     pub(crate) fn tell(self) {
         let Self { pool, topology, let_go, now_ns } = self;
@@ -241,13 +224,12 @@ impl Applied<'_> {
 
 impl Pool {
     /// Ends what holds a node and is not configured any more; the state before and after, if that changed it.
-    fn let_go(&self, index: usize) -> Option<(usize, State, State)> {
+    pub(crate) fn let_go(&self, index: usize) -> Option<(usize, State, State)> {
         let (breaker, outlier) = (self.live().breaker(), self.live().outlier());
         let node = self.memory.node(index);
         let mut state = node.state();
         loop {
-            let new =
-                state.with_breaker(state.is_breaker_open() && breaker).with_ejection(state.is_ejected() && outlier);
+            let new = let_go(state, breaker, outlier);
             if new == state {
                 return None;
             }
@@ -257,4 +239,9 @@ impl Pool {
             }
         }
     }
+}
+
+/// A state that nothing holds but what is configured.
+pub(crate) fn let_go(state: State, breaker: bool, outlier: bool) -> State {
+    state.with_breaker(state.is_breaker_open() && breaker).with_ejection(state.is_ejected() && outlier)
 }

@@ -53,8 +53,8 @@ impl Pool {
                 return Err(ConfigError::new(key, 0, "must be a number of at least 0").into());
             }
         }
-        let _building = self.enter();
-        let index = self.known(id)?;
+        self.after_fork_if_any();
+        let index = self.known_now(id)?;
         let node = self.memory.node(index);
         if load.load.is_some() {
             node.set_reported_load(load.load);

@@ -1,6 +1,7 @@
 //! From a configuration to the words that picks and reports read.
 
 use super::config::{LatencyStats, PanicMode, PoolConfig, Rebalance, StrategyKind};
+use super::policy::table_size;
 use crate::pool::{Pool, sessions};
 use crate::state::layout::{ENTRY_WORDS, QUOTAS_MAX, SPLIT_LABELS_MAX, SPLITS_MAX, pool_word};
 use crate::state::settings::{Settings, Values};
@@ -36,11 +37,21 @@ impl Pool {
         Ok(())
     }
 
-    /// Puts a configuration in force, but for its nodes and its strategy. For the holder of the build lease.
-    pub(crate) fn store_settings(&self, config: &PoolConfig) {
+    /// Brings the words in line with the configuration in force. Done twice, it is the same. For the holder of the build
+    /// lease.
+    pub(crate) fn apply_settings(&self, now_ns: u64) {
+        let config = self.config().clone();
         let quotas = self.store_quotas(&config.quotas);
-        self.store_splits(config);
-        self.live().store(&values(config, self.is_watched(), quotas));
+        self.store_splits(&config);
+        let (before, after) = (self.live().values(), values(&config, quotas));
+        self.live().store(&after);
+        // Buckets of another length are numbered otherwise.
+        if before.window_ns != after.window_ns && before.window_ns != 0 {
+            self.members().into_iter().for_each(|index| self.begin_window(index, now_ns));
+        }
+        if before.retry_window_ns != after.retry_window_ns && before.retry_window_ns != 0 {
+            self.begin_budget();
+        }
     }
 
     fn store_splits(&self, config: &PoolConfig) {
@@ -62,7 +73,7 @@ pub(crate) fn ns(ms: u64) -> u64 {
 }
 
 /// `quotas`: places of dimensions.
-fn values(c: &PoolConfig, watched: bool, quotas: u32) -> Values {
+pub(crate) fn values(c: &PoolConfig, quotas: u32) -> Values {
     let health = &c.health;
     let checks = c.checks.unwrap_or_default();
     let breaker = c.breaker.unwrap_or_default();
@@ -164,7 +175,7 @@ fn values(c: &PoolConfig, watched: bool, quotas: u32) -> Values {
         node_latencies: c.stats.latency == LatencyStats::Nodes,
         stats_window_ns: ns(c.stats.window_ms),
 
-        watched,
+        table_size: table_size(&c.strategy).unwrap_or(0),
         splits: !c.splits.is_empty(),
         quotas,
 

@@ -23,7 +23,8 @@ impl Pool {
     /// The child's copy of a private pool: what the parent had in flight is not in flight here, and its tickets are void.
     #[cold]
     fn after_fork(&self, incarnation: u64) {
-        let _building = self.lock();
+        // A holder of before the fork is gone, so nobody waits here but for other threads of this process.
+        let _building = self.lock_among_threads();
         if self.incarnation.load(Ordering::Acquire) == incarnation {
             return;
         }
@@ -33,13 +34,13 @@ impl Pool {
         }
         leases.disown_all();
         for index in 0..self.memory.nodes_max() {
-            let row = self.memory.row(index, self.settings.process);
+            let row = self.memory.row(index, self.seat.row());
             let counted = row.load(Ordering::Relaxed);
             if row::in_flight(counted) != 0 {
                 row.store(row::without_in_flight(counted), Ordering::Relaxed);
             }
         }
-        self.memory.total_row(self.settings.process).store(0, Ordering::Relaxed);
+        self.memory.total_row(self.seat.row()).store(0, Ordering::Relaxed);
         self.renew_hints_if_kept();
         self.tag.store(next_tag(), Ordering::Release);
         self.incarnation.store(incarnation, Ordering::Release);

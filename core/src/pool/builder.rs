@@ -9,13 +9,15 @@ use super::health::OwnHealth;
 use super::observe::Observers;
 use super::own_strategy::OwnStrategy;
 use super::wait::Waiters;
-use super::{Pool, PoolNode, Settings, UserData, latencies, quotas, sessions};
+use super::{Pool, PoolNode, UserData, latencies, quotas, sessions};
+use crate::control::in_force::InForce;
 use crate::control::config::{HealthConfig, PoolConfig, StrategyConfig, StrategyKind};
 use crate::control::policy::{IntoChain, table_size};
 use crate::policies::health::HealthPolicy;
 use crate::state::layout::{Layout, Sizes, pool_word};
 use crate::state::local::{PoolNumber, next_tag};
 use crate::state::memory::Memory;
+use crate::state::seat::{Holder, Seat};
 use crate::strategy::Strategy;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error};
@@ -129,13 +131,7 @@ impl PoolBuilder {
         if let Some(own) = self.own_strategy {
             pool.own_strategy.set(own);
         }
-        let building = pool.lock();
-        pool.check_room(&config)?;
-        pool.store_settings(&config);
-        let steps = pool.steps_of(&config.strategy)?;
-        pool.publish(&[], &steps);
-        drop(building);
-        pool.set_specs(&config.nodes, &config.node_lines)?;
+        pool.begin(&config)?;
         Ok(pool)
     }
 }
@@ -182,6 +178,7 @@ impl Pool {
             affinity_words: sessions::words(affinity_entries),
             latency_words: latencies::POOL_WORDS,
             node_latency_words: latencies::NODE_WORDS,
+            config_words: 0,
         };
         let layout = Layout::new(limits, sizes);
         let no_memory =
@@ -195,21 +192,18 @@ impl Pool {
             memory.pool(pool_word::CURSOR).store(Draws::of_thread().below(1 << 32), Ordering::Relaxed);
         }
         let user_data = (0..limits.max_nodes).map(|_| UserData::default()).collect();
-        memory.pool(pool_word::CONFIG_VERSION).store(1, Ordering::Relaxed);
+        memory.pool(pool_word::SALT).store(config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()), Ordering::Relaxed);
         Ok(Self {
             name,
             memory: Arc::new(memory),
-            settings: Settings { seed: config.seed, process: 0 },
+            seed: config.seed,
+            seat: Seat::new(Holder::new(fork::incarnation(), 0)),
             observers: Observers::default(),
             waiters: Waiters::default(),
-            rebalancing: sessions::RebalancingLock::default(),
-            // Nodes are read from the arena, where they are as they came to be.
-            config: Mutex::new(PoolConfig { nodes: Vec::new(), node_lines: Vec::new(), ..config.clone() }),
-            salt: config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()),
+            in_force: InForce::new(config),
             user_data,
             own_strategy: OwnStrategy::default(),
             own_health: own_health.map(|policy| OwnHealth { policy, nodes: Mutex::default() }),
-            table_size: crate::sync::AtomicU64::new(u64::from(table_size.unwrap_or(65_537).min(limits.max_table_size))),
             number,
             tag: AtomicU64::new(next_tag()),
             incarnation: AtomicU64::new(fork::incarnation()),

@@ -95,7 +95,7 @@ impl<'a> Decision<'a> {
     /// Where this decision's draws begin; uses them up.
     #[inline(always)]
     pub(crate) fn draws_from(self) -> u64 {
-        let Some(seed) = self.pool.settings.seed else {
+        let Some(seed) = self.pool.seed else {
             let start = self.local.stream.get();
             self.local.stream.set(Draws::ahead(start, DRAWS_USUAL));
             if let Some(trace) = self.trace {
@@ -116,7 +116,7 @@ impl<'a> Decision<'a> {
     pub(crate) fn drawing<R>(self, start: u64, rule: impl FnOnce(&mut Draws) -> R) -> R {
         let mut draws = Draws::resume(start);
         let chosen = rule(&mut draws);
-        if self.pool.settings.seed.is_none() {
+        if self.pool.seed.is_none() {
             self.local.stream.set(draws.state());
         }
         chosen
@@ -127,7 +127,7 @@ impl<'a> Decision<'a> {
     pub(crate) fn turn(self) -> u64 {
         let cursor = self.memory.cursor(self.group);
         // A thread's block of turns is of the cursor of all members.
-        let in_blocks = self.pool.settings.seed.is_none() && self.group == 0;
+        let in_blocks = self.pool.seed.is_none() && self.group == 0;
         if let Some(trace) = self.trace {
             return trace.turn(cursor, self.group, in_blocks.then_some(&self.local.turns));
         }

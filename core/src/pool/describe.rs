@@ -108,7 +108,7 @@ impl Pool {
     fn taken(&self, d: Decision<'_>, guard: Option<&Guarding<'_>>, chosen: Option<(usize, u64)>) -> Takes {
         let (Some((_, probe_ns)), Some(guard)) = (chosen, guard) else { return Takes::default() };
         let units = guard.costs.iter().flat_map(|costs| costs.units().to_vec());
-        let names: Vec<String> = self.config.lock().quotas.iter().map(|quota| quota.dimension.clone()).collect();
+        let names: Vec<String> = self.config().quotas.iter().map(|quota| quota.dimension.clone()).collect();
         Takes {
             probe_until_ns: (probe_ns != 0).then_some(probe_ns),
             quotas: names.into_iter().zip(units).filter(|&(_, units)| units > 0).collect(),

@@ -388,7 +388,7 @@ impl Pool {
             (None, Some(reserved)) => self.refund(index, &reserved),
             _ => {}
         }
-        if self.live().watched() {
+        if self.memory.pool(pool_word::WATCHED).load(Ordering::Relaxed) != 0 {
             self.tell_selection(index, state, guard.now_ns);
         }
         Admission::Done(attempt)

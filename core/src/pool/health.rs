@@ -224,7 +224,7 @@ impl Pool {
         let live = self.live();
         // A pure function of the node and its history, so that seeded pools repeat it.
         let history = u64::from(strikes) << 8 | u64::from(state.epoch());
-        let bits = mix(mix(self.memory.node(index).id_hash() ^ self.salt) ^ history);
+        let bits = mix(mix(self.memory.node(index).id_hash() ^ self.salt()) ^ history);
         let of = |on: bool, base, max| if on { hold_ns(base, strikes, max, bits) } else { 0 };
         of(state.health() == HealthStatus::Unhealthy, live.probe_interval_ns(), live.max_probe_interval_ns())
             .max(of(state.is_breaker_open(), live.breaker_open_ns(), live.breaker_max_open_ns()))

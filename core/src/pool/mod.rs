@@ -47,11 +47,13 @@ pub(crate) use finish::DECAY_NS;
 /// The health states that a plan is built for.
 pub(crate) const AVAILABLE_MASK: u64 = request::AVAILABLE as u64;
 
+use crate::control::in_force::InForce;
 use crate::plan::publish::Generation;
 use crate::plan::view::PlanView;
-use crate::state::layout::pool_word;
+use crate::state::layout::{plan_word, pool_word};
 use crate::state::local::PoolNumber;
 use crate::state::memory::Memory;
+use crate::state::seat::Seat;
 use crate::sync::Ordering;
 
 /// A set of nodes under one policy.
@@ -79,33 +81,22 @@ use crate::sync::Ordering;
 pub struct Pool {
     name: String,
     pub(crate) memory: Arc<Memory>,
-    pub(crate) settings: Settings,
+    /// Makes decisions repeatable; fixed when the pool is made.
+    pub(crate) seed: Option<u64>,
+    /// Where this process counts what it has in flight.
+    pub(crate) seat: Seat,
     /// The host's own number of each node, of this process alone: generation (32 bits) is kept beside it.
     pub(crate) user_data: Box<[UserData]>,
     pub(crate) own_strategy: own_strategy::OwnStrategy,
     pub(crate) own_health: Option<health::OwnHealth>,
     pub(crate) observers: observe::Observers,
     pub(crate) waiters: wait::Waiters,
-    pub(crate) rebalancing: sessions::RebalancingLock,
-    /// The configuration in force, as far as it is not read from the arena.
-    pub(crate) config: parking_lot::Mutex<crate::control::config::PoolConfig>,
-    /// What jitter is drawn with.
-    pub(crate) salt: u64,
-    /// Entries of the Maglev table, whenever one is built.
-    pub(crate) table_size: crate::sync::AtomicU64,
+    pub(crate) in_force: InForce,
     number: PoolNumber,
     /// This pool's life in this process; another after a fork.
     tag: AtomicU64,
     incarnation: AtomicU64,
     fork_word: &'static AtomicU64,
-}
-
-/// What is fixed when a pool is made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) seed: Option<u64>,
-    /// The row of this process in the in-flight counts.
-    pub(crate) process: usize,
 }
 
 /// A node's `user_data`, and the generation of the node that it belongs to.
@@ -128,7 +119,12 @@ impl Pool {
 
     /// How often the configuration was replaced, the first included.
     pub fn config_version(&self) -> u64 {
-        self.memory.pool(pool_word::CONFIG_VERSION).load(Ordering::Relaxed)
+        self.plan_at(self.generation().current()).word(plan_word::CONFIG_VERSION)
+    }
+
+    /// What jitter is drawn with.
+    pub(crate) fn salt(&self) -> u64 {
+        self.memory.pool(pool_word::SALT).load(Ordering::Relaxed)
     }
 
     /// Counts something of the whole pool; see `layout::tally`.

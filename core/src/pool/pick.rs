@@ -240,7 +240,7 @@ impl Pool {
     #[inline(always)]
     pub(super) fn lease_of(&self, lead: Lead, local: &Local, index: usize, state: State) -> Leased {
         let started_ns = if lead.needs_clock() { local.now_ns.get() } else { 0 };
-        Leased::new(index, self.settings.process, state, started_ns, lead.needs_total())
+        Leased::new(index, self.seat.row(), state, started_ns, lead.needs_total())
     }
 
     /// A lease where the next slot in turn is not free, or is the thread's first.
@@ -306,9 +306,9 @@ impl Pool {
     #[inline(always)]
     fn count(&self, d: Decision<'_>, index: usize) -> Option<State> {
         let in_total = d.lead.needs_total();
-        self.memory.row(index, self.settings.process).fetch_add(row::PICKED, Ordering::SeqCst);
+        self.memory.row(index, self.seat.row()).fetch_add(row::PICKED, Ordering::SeqCst);
         if in_total {
-            self.memory.total_row(self.settings.process).fetch_add(1, Ordering::Relaxed);
+            self.memory.total_row(self.seat.row()).fetch_add(1, Ordering::Relaxed);
         }
         self.generation().is_still(d.generation).then(|| d.node(index).state())
     }
@@ -342,9 +342,9 @@ impl Pool {
     /// Takes back a count whose pick did not come to be.
     #[inline(always)]
     pub(crate) fn uncount(&self, index: usize, in_total: bool) {
-        self.memory.row(index, self.settings.process).fetch_sub(row::PICKED, Ordering::SeqCst);
+        self.memory.row(index, self.seat.row()).fetch_sub(row::PICKED, Ordering::SeqCst);
         if in_total {
-            self.memory.total_row(self.settings.process).fetch_sub(1, Ordering::Relaxed);
+            self.memory.total_row(self.seat.row()).fetch_sub(1, Ordering::Relaxed);
         }
         self.renew_hint_if_kept(index);
     }
@@ -352,9 +352,9 @@ impl Pool {
     /// Counts a pick off that has ended; hints are to be renewed afterwards, if they are kept.
     #[inline(always)]
     pub(crate) fn count_end(&self, index: usize, in_total: bool) {
-        self.memory.row(index, self.settings.process).fetch_add(row::FINISHED, Ordering::SeqCst);
+        self.memory.row(index, self.seat.row()).fetch_add(row::FINISHED, Ordering::SeqCst);
         if in_total {
-            self.memory.total_row(self.settings.process).fetch_sub(1, Ordering::Relaxed);
+            self.memory.total_row(self.seat.row()).fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

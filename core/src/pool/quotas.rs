@@ -14,7 +14,6 @@ use crate::state::layout::{ENTRY_WORDS, QUOTAS_MAX, attention, pool_word};
 use crate::state::lease::Leased;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::hash::key_hash;
-use crate::vocabulary::node::NodeSpec;
 use crate::vocabulary::outcome::{Ending, Report};
 use crate::vocabulary::time::{now_ns, saturating_nanos};
 
@@ -113,26 +112,37 @@ fn assign(names: impl Iterator<Item = u64>, quotas: &[QuotaLimit]) -> [[u64; WOR
 }
 
 impl Pool {
+    fn places(&self) -> ArrayVec<Words<'_>, QUOTAS_MAX> {
+        let words = self.memory.pool_words(pool_word::QUOTAS, pool_word::QUOTAS_END);
+        words.chunks_exact(ENTRY_WORDS).take(QUOTAS_MAX).map(Words).collect()
+    }
+
+    /// The words of all places with these dimensions in force, and how many places are in use.
+    pub(crate) fn places_of(&self, quotas: &[QuotaLimit]) -> ([[u64; WORDS]; QUOTAS_MAX], u32) {
+        let next = assign(self.places().iter().map(Words::name_hash), quotas);
+        let used = next.iter().rposition(|values| values[NAME] != 0).map_or(0, |last| last as u32 + 1);
+        (next, used)
+    }
+
     /// Puts these dimensions in force; how many places are in use. A dimension that is new, or whose window or buckets
     /// are others, begins with nothing used, and what open picks hold of it is forgotten. For the holder of the build
     /// lease.
     pub(crate) fn store_quotas(&self, quotas: &[QuotaLimit]) -> u32 {
-        let words = self.memory.pool_words(pool_word::QUOTAS, pool_word::QUOTAS_END);
-        let places: ArrayVec<Words<'_>, QUOTAS_MAX> =
-            words.chunks_exact(ENTRY_WORDS).take(QUOTAS_MAX).map(Words).collect();
-        let next = assign(places.iter().map(Words::name_hash), quotas);
+        let (next, used) = self.places_of(quotas);
         let mut begun = 0;
-        for (at, (place, next)) in places.iter().zip(&next).enumerate() {
+        for (at, (place, next)) in self.places().iter().zip(&next).enumerate() {
             let is_other = [NAME, WINDOW, BUCKETS].iter().any(|&word| place.load(word) != next[word]);
             if is_other && (place.name_hash(), next[NAME]) != (0, 0) {
+                // Nobody's until it has begun anew, or it would go on with what was used of another.
+                place.store(FREE);
                 begun |= 1 << at;
             }
-            place.store(*next);
         }
         if begun != 0 {
             self.begin_dimensions(begun);
         }
-        next.iter().rposition(|values| values[NAME] != 0).map_or(0, |last| last as u32 + 1)
+        self.places().iter().zip(&next).for_each(|(place, next)| place.store(*next));
+        used
     }
 
     /// Has the dimensions at the places of `mask` begin anew.
@@ -271,13 +281,11 @@ impl Pool {
         self.quota(index).exhausted_until()
     }
 
-    /// Replaces a node's own limits.
-    pub(crate) fn set_quotas(&self, index: usize, spec: &NodeSpec) {
+    /// Brings a node's own limits in line with its description.
+    pub(crate) fn set_quotas(&self, index: usize) {
         let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
         for (dimension, word) in self.dimensions().zip(own) {
-            let wanted = dimension.name_hash();
-            let limit =
-                spec.quotas.iter().find(|(name, _)| key_hash(name.as_bytes()) == wanted).map(|(_, &limit)| limit);
+            let limit = self.memory.record(index).quota(dimension.name_hash());
             word.store(limit.map_or(0, |limit| limit.saturating_add(1)), Ordering::Relaxed);
         }
     }

@@ -208,7 +208,7 @@ impl Pool {
             return Retry::GiveUp(GiveUp::Budget);
         }
         let count = self.memory.pool(pool_word::TALLY + tally::RETRIES).fetch_add(1, Ordering::Relaxed);
-        let bits = match self.settings.seed {
+        let bits = match self.seed {
             Some(seed) => mix(mix(seed) ^ count),
             None => Draws::of_thread().next_u64(),
         };
@@ -262,7 +262,7 @@ impl Pool {
         let (own, trace) = (self.own_memory(), Trace::new(true));
         let mut tried: Vec<NodeRef> = request.exclude_nodes.to_vec();
         let mut attempts: Vec<PlannedAttempt> = Vec::new();
-        let seed = self.settings.seed.unwrap_or_else(|| Draws::of_thread().next_u64());
+        let seed = self.seed.unwrap_or_else(|| Draws::of_thread().next_u64());
         while attempts.len() < self.live().retry_attempts() as usize {
             let again = Request { exclude_nodes: &tried, now_ns: Some(now), ..*request };
             let would_pick = |local| self.would_pick(&again, local, &trace);

@@ -4,13 +4,11 @@
 //! it is still a member, not down, and has room. Draining nodes keep their sessions until their time is over. When nodes
 //! join, a share of all sessions moves to them, by their weight: at once, step by step, or when the host says so.
 
-use parking_lot::Mutex;
-
 use super::Pool;
 use super::decision::Decision;
 use super::guarded::Guarding;
 use crate::policies::affinity::{self, Affinity, Entry, Verdict};
-use crate::state::layout::tally;
+use crate::state::layout::{pool_word, tally};
 use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error, StateError};
@@ -28,16 +26,6 @@ pub(crate) fn words(entries: u32) -> usize {
 pub(crate) const IMMEDIATE: u32 = 0;
 pub(crate) const GRADUAL: u32 = 1;
 pub(crate) const MANUAL: u32 = 2;
-
-/// Sessions on their way to nodes that joined; of the process that has them join.
-#[derive(Debug, Default)]
-pub(crate) struct Rebalancing {
-    newcomers: Vec<NodeRef>,
-    /// Where the next step goes on.
-    next: usize,
-    /// When the next step is due; `None` before the first.
-    due_ns: Option<u64>,
-}
 
 impl Pool {
     fn sessions(&self) -> Affinity<'_> {
@@ -138,16 +126,17 @@ impl Pool {
         if self.live().affinity() { self.sessions().len(now_ns) } else { 0 }
     }
 
-    /// Takes note of nodes that joined.
-    pub(crate) fn begin_rebalancing(&self, newcomers: Vec<NodeRef>) {
-        // Where all are new, as in a new pool, nobody has a share to give.
-        if newcomers.is_empty() || newcomers.len() >= self.len() || !self.live().affinity() {
+    /// Takes note of so many nodes that joined.
+    pub(crate) fn begin_rebalancing(&self, joined: usize) {
+        if joined == 0 {
             return;
         }
-        let mut rebalancing = self.rebalancing.lock();
-        rebalancing.newcomers.extend(newcomers);
-        rebalancing.next = 0;
-        rebalancing.due_ns = None;
+        // Where all are new, as in a new pool, nobody has a share to give.
+        if joined >= self.len() || !self.live().affinity() {
+            return self.forget_newcomers(&self.newcomers());
+        }
+        self.memory.pool(pool_word::REBALANCE_NEXT).store(0, Ordering::SeqCst);
+        self.memory.pool(pool_word::REBALANCE_DUE).store(0, Ordering::SeqCst);
     }
 
     /// Moves the sessions that nodes which joined since the last time are due, all at once; how many.
@@ -157,53 +146,71 @@ impl Pool {
 
     /// [`rebalance`](Self::rebalance) at a time of the caller's.
     pub fn rebalance_at(&self, now_ns: u64) -> u64 {
-        let mut rebalancing = self.rebalancing.lock();
-        rebalancing.next = 0;
-        let moved = self.move_sessions(&mut rebalancing, usize::MAX, now_ns);
-        *rebalancing = Rebalancing::default();
+        let newcomers = self.newcomers();
+        let (moved, _) = self.move_sessions(&newcomers, 0, usize::MAX, now_ns);
+        self.memory.pool(pool_word::REBALANCE_NEXT).store(0, Ordering::SeqCst);
+        self.forget_newcomers(&newcomers);
         moved
     }
 
-    /// What is due of a rebalancing: all of it, or a step.
+    /// What is due of a rebalancing: all of it, or a step. One of all threads and processes does it.
     pub(crate) fn rebalance_step(&self, now_ns: u64) {
         let live = self.live();
-        let Some(mut rebalancing) = self.rebalancing.try_lock() else { return };
-        match live.rebalance() {
-            _ if rebalancing.newcomers.is_empty() => return,
-            IMMEDIATE => {
-                self.move_sessions(&mut rebalancing, usize::MAX, now_ns);
-                *rebalancing = Rebalancing::default();
-                return;
+        let (step_ns, count) = match live.rebalance() {
+            IMMEDIATE => (0, usize::MAX),
+            GRADUAL => {
+                let count = (self.sessions().entries() as f64 * live.rebalance_step()).ceil() as usize;
+                ((live.rebalance_ns() as f64 * live.rebalance_step()) as u64, count.max(1))
             }
-            GRADUAL => {}
             _ => return,
-        }
-        let step_ns = (live.rebalance_ns() as f64 * live.rebalance_step()) as u64;
-        let due = *rebalancing.due_ns.get_or_insert(now_ns);
-        if now_ns < due && due <= now_ns.saturating_add(step_ns) {
+        };
+        let newcomers = self.newcomers();
+        if newcomers.is_empty() {
             return;
         }
-        rebalancing.due_ns = Some(now_ns.saturating_add(step_ns));
-        let count = (self.sessions().entries() as f64 * live.rebalance_step()).ceil() as usize;
-        self.move_sessions(&mut rebalancing, count.max(1), now_ns);
-        if rebalancing.next == 0 {
-            *rebalancing = Rebalancing::default();
+        let due = self.memory.pool(pool_word::REBALANCE_DUE);
+        let seen = due.load(Ordering::SeqCst);
+        if seen != 0 && now_ns < seen && seen <= now_ns.saturating_add(step_ns) {
+            return;
+        }
+        let after = now_ns.saturating_add(step_ns).max(1);
+        let next = self.memory.pool(pool_word::REBALANCE_NEXT);
+        let from = next.load(Ordering::SeqCst);
+        if due.compare_exchange(seen, after, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            return;
+        }
+        let (_, to) = self.move_sessions(&newcomers, from as usize, count, now_ns);
+        // Not if others joined meanwhile: then it begins anew.
+        let went_on = next.compare_exchange(from, to as u64, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        if went_on && to == 0 {
+            self.forget_newcomers(&newcomers);
         }
     }
 
-    /// Moves the share of `count` entries that is the newcomers' to them.
-    fn move_sessions(&self, rebalancing: &mut Rebalancing, count: usize, now_ns: u64) -> u64 {
+    /// Members whose share of the sessions is still on its way to them.
+    fn newcomers(&self) -> Vec<NodeRef> {
+        let is_new = |&index: &usize| self.memory.guard(index).newcomer().load(Ordering::Relaxed) != 0;
+        self.members().into_iter().filter(is_new).map(|index| self.reference(index)).collect()
+    }
+
+    fn forget_newcomers(&self, newcomers: &[NodeRef]) {
+        for node in newcomers.iter().filter(|&&node| self.is_current(node)) {
+            self.memory.guard(node.index as usize).newcomer().store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Moves the share of `count` entries that is the newcomers' to them; how many, and where to go on, 0 after the last.
+    fn move_sessions(&self, newcomers: &[NodeRef], from: usize, count: usize, now_ns: u64) -> (u64, usize) {
         let weight = |node: &NodeRef| {
             let words = self.memory.node(node.index as usize);
             if self.is_current(*node) && !words.state().is_withdrawn() { u64::from(words.weight()) } else { 0 }
         };
         let newcomers: Vec<(NodeRef, u64)> =
-            rebalancing.newcomers.iter().map(|node| (*node, weight(node))).filter(|(_, weight)| *weight > 0).collect();
+            newcomers.iter().map(|node| (*node, weight(node))).filter(|(_, weight)| *weight > 0).collect();
         let joined: u64 = newcomers.iter().map(|(_, weight)| weight).sum();
         let all: u64 = self.members().into_iter().map(|index| weight(&self.reference(index))).sum();
         if joined == 0 {
-            rebalancing.next = 0;
-            return 0;
+            return (0, 0);
         }
         let owner = |entry: Entry| {
             // The entry's coin falls into the newcomers' share of all weight, or it stays.
@@ -221,11 +228,7 @@ impl Pool {
             Some(node) if node != entry.node => Verdict::MoveTo(node),
             _ => Verdict::Keep,
         };
-        let swept = self.sessions().sweep(rebalancing.next, count, now_ns, verdict);
-        rebalancing.next = swept.next;
-        swept.moved as u64
+        let swept = self.sessions().sweep(from, count, now_ns, verdict);
+        (swept.moved as u64, swept.next)
     }
 }
-
-/// Sessions on their way, of one pool in this process.
-pub(crate) type RebalancingLock = Mutex<Rebalancing>;

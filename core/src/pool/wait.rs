@@ -114,7 +114,7 @@ impl Pool {
     /// [`NoNodeReason::Saturated`] if `acquire_queue` waiters are there already; counted as a refusal.
     pub fn wait(&self, wake: impl FnOnce() + Send + 'static) -> Result<WaitId, NoNode> {
         let mut queue = self.waiters.queue.lock();
-        if queue.len() >= self.config.lock().acquire_queue as usize {
+        if queue.len() >= self.config().acquire_queue as usize {
             drop(queue);
             self.tally(tally::QUEUE_REFUSALS);
             return Err(NoNode { reason: NoNodeReason::Saturated, retry_at_ns: None, callback_failed: false });
@@ -137,7 +137,7 @@ impl Pool {
 
     /// How long a pick waits for room whose host names no time of its own: `acquire_timeout_ms`.
     pub fn acquire_timeout(&self) -> Duration {
-        Duration::from_millis(self.config.lock().acquire_timeout_ms)
+        Duration::from_millis(self.config().acquire_timeout_ms)
     }
 
     /// How many wait, in this process.

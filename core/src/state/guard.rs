@@ -13,7 +13,9 @@ const RATE: usize = 8;
 const REPORTED_SINCE: usize = 20;
 const REPORTED_AT: usize = 21;
 const REPORTED_SHARE: usize = 22;
-const COUNTS: usize = 23;
+const STAGED: usize = 23;
+const NEWCOMER: usize = 24;
+const COUNTS: usize = 25;
 /// Words of a guard.
 pub(crate) const WORDS: usize = COUNTS + Count::COUNT.div_ceil(2);
 
@@ -115,6 +117,16 @@ impl<'a> Guard<'a> {
     /// The weight of the node in the schedule of reported loads.
     pub(crate) fn reported_share(self) -> &'a AtomicU64 {
         &self.0[REPORTED_SHARE]
+    }
+
+    /// What is to become of the node when the plan that is being built is published: see `control::publish`.
+    pub(crate) fn staged(self) -> &'a AtomicU64 {
+        &self.0[STAGED]
+    }
+
+    /// Whether sessions are moving to the node because it joined, 0 or 1.
+    pub(crate) fn newcomer(self) -> &'a AtomicU64 {
+        &self.0[NEWCOMER]
     }
 
     pub(crate) fn count(self, what: Count) -> u32 {

@@ -26,8 +26,6 @@ pub(crate) mod pool_word {
     pub(crate) const SITUATION_LEASE: usize = 5;
     /// Whether hints of who has the least in flight are kept, 0 or 1: see `state::index`.
     pub(crate) const KEEPS_INDEX: usize = 6;
-    /// Changes of the configuration, counted.
-    pub(crate) const CONFIG_VERSION: usize = 8;
     /// When outliers are next looked for, and averages of reports renewed.
     pub(crate) const NEXT_SWEEP: usize = 9;
     /// When a tier takes its share back at the earliest.
@@ -36,14 +34,29 @@ pub(crate) mod pool_word {
     pub(crate) const NEXT_REPORTED: usize = 11;
     /// The tier that is forced by hand plus one, 0 if none is.
     pub(crate) const FORCED_TIER: usize = 10;
+    /// One past the highest row that is in use (16 bits), then how often that was looked at; see `state::rows`.
+    pub(crate) const ROWS_USED: usize = 12;
+    /// What jitter is drawn with, the same in all processes.
+    pub(crate) const SALT: usize = 13;
+    /// Whether somebody in some process wants to hear of every selection, 0 or 1.
+    pub(crate) const WATCHED: usize = 14;
     /// Health transitions and other changes of who is fit, counted; a plan knows the count that it was built at.
     pub(crate) const FITNESS: usize = LINE;
     /// The shared cursor of the round robins.
     pub(crate) const CURSOR: usize = 2 * LINE;
     /// The pick count of a seeded pool.
     pub(crate) const DRAWS: usize = 3 * LINE;
-    /// Who builds: holder and incarnation, 0 if nobody.
+    /// Who builds: see `state::seat`; 0 if nobody.
     pub(crate) const BUILD_LEASE: usize = 4 * LINE;
+    /// The generation up to which what plans came with is in force: see `control::publish`.
+    pub(crate) const APPLIED: usize = 4 * LINE + 1;
+    /// The configuration whose settings are in force, by its number.
+    pub(crate) const SETTINGS_OF: usize = 4 * LINE + 2;
+    /// Whether something is staged for nodes, 0 or 1.
+    pub(crate) const STAGED: usize = 4 * LINE + 5;
+    /// Where the next step of a rebalancing goes on, and when it is due; 0 while none is under way.
+    pub(crate) const REBALANCE_NEXT: usize = 4 * LINE + 3;
+    pub(crate) const REBALANCE_DUE: usize = 4 * LINE + 4;
     /// The pool's median latency in nanoseconds (f64 bits), 0 while unknown.
     pub(crate) const MEDIAN_LATENCY: usize = 5 * LINE;
     /// One past the highest node index ever used.
@@ -161,6 +174,9 @@ pub(crate) mod plan_word {
     pub(crate) const GROUPS_OF_TIERS: usize = 26;
     /// In the plan of a zone: of 2⁵³ requests of callers in it, how many stay; see `policies::zones`.
     pub(crate) const ZONE_KEEPS: usize = 28;
+    /// The number of the configuration that the plan is of, and what its users count: how often it was replaced.
+    pub(crate) const CONFIG: usize = 29;
+    pub(crate) const CONFIG_VERSION: usize = 30;
     pub(crate) const COUNT: usize = 32;
 }
 
@@ -196,6 +212,8 @@ pub(crate) struct Sizes {
     pub(crate) latency_words: usize,
     /// Words a node.
     pub(crate) node_latency_words: usize,
+    /// Words of a configuration's text.
+    pub(crate) config_words: usize,
 }
 
 /// Where the arena has what.
@@ -212,7 +230,8 @@ pub(crate) struct Layout {
     /// In-flight rows of processes 1 and up, node by node.
     pub(crate) rows: Range<usize>,
     pub(crate) row_words: usize,
-    pub(crate) records: Range<usize>,
+    /// The two records of each node: those of even pointers, then those of odd ones, since most nodes never change.
+    pub(crate) records: [Range<usize>; 2],
     pub(crate) record_words: usize,
     pub(crate) guards: Range<usize>,
     /// Leaves, blocks and groups of the hints who has the least in flight; see `state::index`.
@@ -229,6 +248,7 @@ pub(crate) struct Layout {
     /// Latencies of the whole pool, then of each node.
     pub(crate) latencies: Range<usize>,
     pub(crate) node_latencies: Range<usize>,
+    pub(crate) configs: [Range<usize>; 2],
     /// For both plan slots, the tables of each group.
     pub(crate) plans: [Vec<PlanLayout>; 2],
     pub(crate) size: usize,
@@ -268,7 +288,7 @@ impl Layout {
             nodes: c.take(nodes_max.next_power_of_two() * super::node::WORDS),
             rows: c.take(nodes_max * row_words),
             row_words,
-            records: c.take(nodes_max * record_words),
+            records: [c.take(nodes_max * record_words), c.take(nodes_max * record_words)],
             record_words,
             guards: c.take(nodes_max * super::guard::WORDS),
             index: super::index::words(nodes_max).map(|words| c.take(words)),
@@ -279,6 +299,7 @@ impl Layout {
             affinity: c.take(sizes.affinity_words),
             latencies: c.take(sizes.latency_words),
             node_latencies: c.take(nodes_max * sizes.node_latency_words),
+            configs: [c.take(sizes.config_words), c.take(sizes.config_words)],
             plans: [(); 2].map(|()| (0..groups).map(|_| PlanLayout::new(&mut c, &limits, ring_points)).collect()),
             size: c.0,
         }

@@ -18,7 +18,7 @@ pub(crate) struct Memory {
     slots: Region,
     nodes: Table,
     rows: Region,
-    records: Region,
+    records: [Region; 2],
     guards: Region,
     index: [Region; 3],
     cursors: Region,
@@ -28,6 +28,8 @@ pub(crate) struct Memory {
     affinity: Region,
     latencies: Region,
     node_latencies: Region,
+    /// Texts of the configuration, empty in a private memory.
+    configs: [Region; 2],
     /// The tables of all members.
     plans: [PlanWords; 2],
     /// Those of the further groups.
@@ -73,7 +75,7 @@ impl Memory {
             slots: at(&layout.slots),
             nodes: arena.table(layout.nodes.clone()),
             rows: at(&layout.rows),
-            records: at(&layout.records),
+            records: layout.records.each_ref().map(at),
             guards: at(&layout.guards),
             index: layout.index.each_ref().map(at),
             cursors: at(&layout.cursors),
@@ -83,11 +85,17 @@ impl Memory {
             affinity: at(&layout.affinity),
             latencies: at(&layout.latencies),
             node_latencies: at(&layout.node_latencies),
+            configs: layout.configs.each_ref().map(at),
             plans: layout.plans.each_ref().map(|groups| tables(&groups[0])),
             group_plans: layout.plans.each_ref().map(|groups| groups[1..].iter().map(tables).collect()),
             layout,
             _arena: arena,
         })
+    }
+
+    /// Where the text of configuration `number` is, in a shared memory.
+    pub(crate) fn config(&self, number: u64) -> Option<&[AtomicU64]> {
+        Some(self.configs[(number & 1) as usize].words()).filter(|words| !words.is_empty())
     }
 
     /// A word of the whole pool, by its place in [`pool_word`].
@@ -216,7 +224,9 @@ impl Memory {
 
     pub(crate) fn record(&self, index: usize) -> Record<'_> {
         let index = index.min(self.nodes_max() - 1);
-        Record::new(&self.records.words()[part(&(0..0), index, self.layout.record_words)], &self.layout.limits)
+        let part = part(&(0..0), index, self.layout.record_words);
+        let both = self.records.each_ref().map(|records| &records.words()[part.clone()]);
+        Record::new(both, self.node(index).record(), &self.layout.limits)
     }
 
     /// What keeps the node's traffic safe.

@@ -31,6 +31,8 @@ const TAIL_LATENCY: usize = 12;
 const FAILURE_SHARE: usize = 13;
 /// The adaptive limit; see `policies::gradient`.
 const GRADIENT: usize = 14;
+/// Which of its two records is in force; see `state::record`.
+const RECORD: usize = 15;
 
 /// A row: in flight (32 bits), then how many picks have ended (32 bits, wrapping), so that an end is one addition.
 pub(crate) mod row {
@@ -321,6 +323,10 @@ impl<'a> NodeWords<'a> {
 
     pub(crate) fn gradient(self) -> &'a AtomicU64 {
         &self.0[GRADIENT]
+    }
+
+    pub(crate) fn record(self) -> &'a AtomicU64 {
+        &self.0[RECORD]
     }
 
     /// The row that only process 0 writes.

@@ -27,6 +27,11 @@ macro_rules! settings {
                 }
             )*
 
+            /// All of them.
+            pub(crate) fn values(self) -> Values {
+                Values { $($name: self.$name()),* }
+            }
+
             /// Replaces all.
             pub(crate) fn store(self, values: &Values) {
                 $(self.0[Place::$name as usize].store(values.$name.to_word(), Ordering::Relaxed);)*
@@ -173,8 +178,8 @@ settings! {
     node_latencies: bool,
     stats_window_ns: u64,
 
-    /// Whether somebody in some process wants to hear of every selection.
-    watched: bool,
+    /// Entries of the Maglev table, where a rule has one.
+    table_size: u32,
     splits: bool,
     quotas: u32,
 
@@ -195,5 +200,6 @@ mod tests {
         Settings(&words).store(&values);
         assert_eq!((Settings(&words).max_in_flight(), Settings(&words).min_success_rate()), (7, 0.8));
         assert!(Settings(&words).passive() && !Settings(&words).breaker());
+        assert_eq!(Settings(&words).values(), values);
     }
 }
