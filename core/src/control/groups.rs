@@ -94,13 +94,7 @@ impl Pool {
         let latency = values.pool_latencies || values.node_latencies || values.adaptive_limit;
         let tiers = planned.iter().any(|member| member.tier != 0) || values.zones;
         let watched = self.memory.pool(pool_word::WATCHED).load(Ordering::Relaxed) != 0;
-        let guard = limited
-            || latency
-            || tiers
-            || values.affinity
-            || values.quotas != 0
-            || values.splits
-            || watched;
+        let guard = limited || latency || tiers || values.affinity || values.quotas != 0 || values.splits || watched;
         Needs {
             clock: values.lease_timeout_ns != 0 || latency || values.affinity || values.quotas != 0,
             latency,

@@ -4,6 +4,7 @@ use crate::policies::{latency, outlier};
 use crate::pool::Pool;
 use crate::pool::health::FROM_NOW_ON;
 use crate::state::layout::{attention, plan_word, pool_word, tally};
+use crate::state::lease::Leased;
 use crate::sync::Ordering;
 use crate::vocabulary::time::NANOS_PER_SEC;
 
@@ -79,13 +80,15 @@ impl Pool {
         if timeout == 0 {
             return 0;
         }
-        let leases = self.memory.leases();
-        let expired =
-            leases.open_tickets().filter(|(_, l)| l.started_ns != 0 && now_ns.saturating_sub(l.started_ns) >= timeout);
+        let (leases, row) = (self.memory.leases(), self.seat.row());
+        // Each process gives up its own: nobody else may count in its row.
+        let is_expired =
+            |l: &Leased| l.row as usize == row && l.started_ns != 0 && now_ns.saturating_sub(l.started_ns) >= timeout;
+        let expired = leases.open_tickets().filter(|(_, l)| is_expired(l));
         let mut count = 0;
         for (ticket, _) in expired {
             // Whoever closes it counts it off: the user's code may still come first.
-            if let Ok(leased) = leases.close(ticket) {
+            if let Ok(leased) = leases.close(ticket, row) {
                 self.expire(leased);
                 self.tally(tally::LEASES_EXPIRED);
                 count += 1;

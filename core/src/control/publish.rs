@@ -122,14 +122,7 @@ impl Pool {
         self.publish_as(members, steps, config, self.config_version(), now_ns());
     }
 
-    fn publish_as(
-        &self,
-        members: &[usize],
-        steps: &[Step],
-        config: PoolConfig,
-        version: u64,
-        now_ns: u64,
-    ) -> Applied {
+    fn publish_as(&self, members: &[usize], steps: &[Step], config: PoolConfig, version: u64, now_ns: u64) -> Applied {
         let values = settings::values(&config, self.places_of(&config.quotas).1);
         let number = self.config_number() + 1;
         self.keep_config(number, config);
@@ -222,7 +215,6 @@ impl Pool {
             is_draining,
         }
     }
-
 
     /// Builds a plan in the idle slot; its generation.
     fn build(&self, members: &[usize], outline: &Outline<'_>) -> u64 {

@@ -30,7 +30,7 @@ impl Pool {
         }
         let leases = self.memory.leases();
         for (ticket, _) in leases.open_tickets() {
-            let _ = leases.close(ticket);
+            let _ = leases.close(ticket, self.seat.row());
         }
         leases.disown_all();
         for index in 0..self.memory.nodes_max() {

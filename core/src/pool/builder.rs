@@ -10,8 +10,8 @@ use super::observe::Observers;
 use super::own_strategy::OwnStrategy;
 use super::wait::Waiters;
 use super::{Pool, PoolNode, UserData, latencies, quotas, sessions};
-use crate::control::in_force::InForce;
 use crate::control::config::{HealthConfig, PoolConfig, StrategyConfig, StrategyKind};
+use crate::control::in_force::InForce;
 use crate::control::policy::{IntoChain, table_size};
 use crate::policies::health::HealthPolicy;
 use crate::state::layout::{Layout, Sizes, pool_word};
@@ -192,7 +192,9 @@ impl Pool {
             memory.pool(pool_word::CURSOR).store(Draws::of_thread().below(1 << 32), Ordering::Relaxed);
         }
         let user_data = (0..limits.max_nodes).map(|_| UserData::default()).collect();
-        memory.pool(pool_word::SALT).store(config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()), Ordering::Relaxed);
+        memory
+            .pool(pool_word::SALT)
+            .store(config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()), Ordering::Relaxed);
         Ok(Self {
             name,
             memory: Arc::new(memory),

@@ -95,7 +95,7 @@ impl Pool {
     /// [`TicketError`] as of [`release`](Self::release).
     pub fn node_of(&self, ticket: Ticket) -> Result<NodeRef, TicketError> {
         self.after_fork_if_any();
-        let leased = self.memory.leases().look(ticket).map_err(|refused| match refused {
+        let leased = self.memory.leases().look(ticket, self.seat.row()).map_err(|refused| match refused {
             Refused::Stale => TicketError::Stale,
             Refused::Invalid => TicketError::Invalid,
         })?;

@@ -17,7 +17,7 @@ use super::pick::{ATTEMPTS_MAX, Attempt, FULL, Lease, Pick, RESTLESS};
 use super::trace::{Asked, Trace, Traced};
 use super::{Pool, Request};
 use crate::state::local::{self, Local};
-use crate::state::thread;
+use crate::state::thread::Owner;
 use crate::vocabulary::error::NoNode;
 use crate::vocabulary::time::now_ns;
 
@@ -171,11 +171,9 @@ impl Pool {
 
     /// What comes of an attempt that is not made if no lease is to be had.
     fn unless_full(&self, attempt: Attempt, local: &Local) -> Attempt {
-        let token = match local.token.get() {
-            0 => local::thread_token(),
-            token => Some(token),
-        };
-        let has_lease = token.is_some_and(|token| self.memory.leases().has_free(token, thread::lives));
+        let row = self.seat.row();
+        let has_free = |owner| self.memory.leases().has_free(owner, Owner::lives_for(row));
+        let has_lease = self.owner_of_runs(local).is_some_and(has_free);
         if attempt.is_hit() && !has_lease { Attempt::FULL } else { attempt }
     }
 

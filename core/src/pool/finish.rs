@@ -33,7 +33,7 @@ impl Pool {
         // What was reserved stays used, unless the report says otherwise.
         let changes = report.ending == Ending::Cancelled || !report.usage.is_empty();
         let held = if changes { self.reservation_of(ticket) } else { None };
-        let leased = self.memory.leases().close(ticket).map_err(|refused| match refused {
+        let leased = self.memory.leases().close(ticket, self.seat.row()).map_err(|refused| match refused {
             Refused::Stale => TicketError::Stale,
             Refused::Invalid => TicketError::Invalid,
         })?;

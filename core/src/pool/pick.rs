@@ -8,7 +8,7 @@ use crate::plan::step::Lead;
 use crate::state::lease::Leased;
 use crate::state::local::{self, Local};
 use crate::state::node::{State, row};
-use crate::state::thread;
+use crate::state::thread::Owner;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{NoNode, NoNodeReason, TicketError};
 use crate::vocabulary::node::NodeRef;
@@ -256,12 +256,10 @@ impl Pool {
             local.last_slot.set(ticket.slot() as u32);
             return Attempt::hit(Some(ticket), lease.node as usize, state);
         }
-        let token = match local.token.get() {
-            0 => local::thread_token().inspect(|&token| local.token.set(token)),
-            token => Some(token),
-        };
+        let lives = Owner::lives_for(self.seat.row());
         let mut last = local.last_slot.get();
-        let ticket = token.and_then(|token| self.memory.leases().open(&mut last, token, thread::lives, lease));
+        let owner = self.owner_of_runs(local).inspect(|&owner| local.owner.set(owner));
+        let ticket = owner.and_then(|owner| self.memory.leases().open(&mut last, owner, lives, lease));
         local.last_slot.set(last);
         match ticket {
             Some(ticket) => Attempt::hit(Some(ticket), lease.node as usize, state),
@@ -269,6 +267,14 @@ impl Pool {
                 self.uncount(lease.node as usize, lease.in_total);
                 Attempt::FULL
             }
+        }
+    }
+
+    /// What this thread is as the owner of runs; `None` if there are too many threads, or it is being torn down.
+    pub(super) fn owner_of_runs(&self, local: &Local) -> Option<u64> {
+        match local.owner.get() {
+            0 => local::thread_token().map(|token| Owner::new(self.seat.row(), token).word()),
+            owner => Some(owner),
         }
     }
 
@@ -308,7 +314,7 @@ impl Pool {
         let in_total = d.lead.needs_total();
         self.memory.row(index, self.seat.row()).fetch_add(row::PICKED, Ordering::SeqCst);
         if in_total {
-            self.memory.total_row(self.seat.row()).fetch_add(1, Ordering::Relaxed);
+            self.memory.total_row(self.seat.row()).fetch_add(1, Ordering::SeqCst);
         }
         self.generation().is_still(d.generation).then(|| d.node(index).state())
     }
@@ -344,7 +350,7 @@ impl Pool {
     pub(crate) fn uncount(&self, index: usize, in_total: bool) {
         self.memory.row(index, self.seat.row()).fetch_sub(row::PICKED, Ordering::SeqCst);
         if in_total {
-            self.memory.total_row(self.seat.row()).fetch_sub(1, Ordering::Relaxed);
+            self.memory.total_row(self.seat.row()).fetch_sub(1, Ordering::SeqCst);
         }
         self.renew_hint_if_kept(index);
     }
@@ -354,7 +360,7 @@ impl Pool {
     pub(crate) fn count_end(&self, index: usize, in_total: bool) {
         self.memory.row(index, self.seat.row()).fetch_add(row::FINISHED, Ordering::SeqCst);
         if in_total {
-            self.memory.total_row(self.seat.row()).fetch_sub(1, Ordering::Relaxed);
+            self.memory.total_row(self.seat.row()).fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Slots of a run.
 pub(crate) const RUN_SLOTS: usize = 64;
-/// Words of a run: its owner's token, the next run of the same owner plus one.
+/// Words of a run: its owner (see [`super::thread::Owner`]), the next run of the same owner plus one.
 pub(crate) const RUN_WORDS: usize = 2;
 /// Words of a slot: state, node generation and epoch, time of the pick, probe deadline.
 pub(crate) const SLOT_WORDS: usize = 4;
@@ -232,7 +232,8 @@ impl<'a> Leases<'a> {
     #[cold]
     fn open_any(self, at: &mut Position, token: u64, lease: Leased) -> Option<Ticket> {
         let first = at.run;
-        loop {
+        // A ring has each run once, unless its links are damaged.
+        for _ in 0..self.run_count() {
             let base = (at.run as usize - 1) * RUN_SLOTS;
             for i in 0..RUN_SLOTS {
                 if let Some(ticket) = self.try_open(base + i, lease) {
@@ -245,13 +246,18 @@ impl<'a> Leases<'a> {
                 return None;
             }
         }
+        None
     }
 
-    /// Closes a ticket; tells what it held.
+    /// Closes a ticket of the process in `row`; tells what it held.
     #[inline(always)]
-    pub(crate) fn close(self, ticket: Ticket) -> Result<Leased, Refused> {
+    pub(crate) fn close(self, ticket: Ticket, row: usize) -> Result<Leased, Refused> {
         let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
         let leased = Leased::of(words, word, Ordering::Relaxed);
+        // What another process has in flight is in its row, which is its own.
+        if leased.row as usize != row {
+            return Err(Refused::Stale);
+        }
         // Only one close of this generation succeeds; release pairs with the acquire of the next open.
         match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => Ok(leased),
@@ -259,12 +265,13 @@ impl<'a> Leases<'a> {
         }
     }
 
-    /// What an open ticket holds.
-    pub(crate) fn look(self, ticket: Ticket) -> Result<Leased, Refused> {
+    /// What an open ticket of the process in `row` holds.
+    pub(crate) fn look(self, ticket: Ticket, row: usize) -> Result<Leased, Refused> {
         let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
         // Acquire, so that the state is read again after the details.
         let leased = Leased::of(words, word, Ordering::Acquire);
-        if words[0].load(Ordering::Relaxed) == word { Ok(leased) } else { Err(Refused::Stale) }
+        let is_still = words[0].load(Ordering::Relaxed) == word;
+        if is_still && leased.row as usize == row { Ok(leased) } else { Err(Refused::Stale) }
     }
 
     /// The words of a ticket's slot and its state, if it is open. No open slot has generation 0.
@@ -415,7 +422,7 @@ mod models {
             let early = close(slots.leases(), first).is_ok();
             if early {
                 let second = slots.open(2);
-                let leased = slots.leases().close(second).expect("nobody else has the second ticket");
+                let leased = slots.leases().close(second, 0).expect("nobody else has the second ticket");
                 assert_eq!((leased.node, leased.node_generation, leased.started_ns), (2, 2, 2));
             }
             assert!(early ^ late.join().unwrap());
@@ -435,12 +442,12 @@ mod models {
 
     #[test]
     fn a_ticket_is_closed_once() {
-        closed_once(|leases, ticket| leases.close(ticket));
+        closed_once(|leases, ticket| leases.close(ticket, 0));
     }
 
     #[test]
     fn a_late_close_is_refused() {
-        late_close_leaves_the_next_pick_alone(|leases, ticket| leases.close(ticket));
+        late_close_leaves_the_next_pick_alone(|leases, ticket| leases.close(ticket, 0));
     }
 
     #[test]

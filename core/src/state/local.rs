@@ -20,8 +20,8 @@ pub(crate) struct Local {
     tag: Cell<u64>,
     /// The state of the thread's random stream for this pool.
     pub(crate) stream: Cell<u64>,
-    /// The thread's token, while it has a run.
-    pub(crate) token: Cell<u64>,
+    /// The thread as the owner of runs, while it has one.
+    pub(crate) owner: Cell<u64>,
     /// The slot that the thread opened last.
     pub(crate) last_slot: Cell<u32>,
     pub(crate) turns: Turns,
@@ -83,7 +83,7 @@ impl Local {
         Self {
             tag: Cell::new(0),
             stream: Cell::new(0),
-            token: Cell::new(0),
+            owner: Cell::new(0),
             last_slot: Cell::new(NO_SLOT),
             turns: Turns { next: Cell::new(0), end: Cell::new(0), block_eighths: Cell::new(0) },
             now_ns: Cell::new(0),
@@ -95,7 +95,7 @@ impl Local {
     pub(crate) fn copy(&self) -> Self {
         let copy = Self::new();
         copy.stream.set(self.stream.get());
-        copy.token.set(self.token.get());
+        copy.owner.set(self.owner.get());
         copy.last_slot.set(self.last_slot.get());
         copy.turns.next.set(self.turns.next.get());
         copy.turns.end.set(self.turns.end.get());
@@ -112,7 +112,7 @@ impl Local {
 
     fn reset(&self, tag: u64) {
         self.stream.set(Draws::of_thread().next_u64());
-        self.token.set(0);
+        self.owner.set(0);
         self.last_slot.set(NO_SLOT);
         self.turns.next.set(0);
         self.turns.end.set(0);

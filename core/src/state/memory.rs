@@ -7,6 +7,7 @@ use super::layout::{LINE, Layout, PlanLayout, plan_word, pool_word};
 use super::lease::Leases;
 use super::node::{NodeWords, row};
 use super::record::{Record, part};
+use super::rows::RowsUsed;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::text::Text;
 
@@ -166,15 +167,26 @@ impl Memory {
         }
     }
 
+    /// Whether there may be several processes.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.layout.limits.max_processes > 1
+    }
+
     /// In flight of a node over all processes.
     #[inline(always)]
     pub(crate) fn in_flight(&self, index: usize) -> u64 {
         let first = row::in_flight(self.node(index).first_row().load(Ordering::SeqCst));
-        if self.layout.limits.max_processes <= 1 {
+        if !self.is_shared() {
             return first;
         }
-        let further = self.further_rows(index).iter().map(|r| row::in_flight(r.load(Ordering::SeqCst)));
+        let used = self.rows_used().count().saturating_sub(1);
+        let further = self.further_rows(index).iter().take(used).map(|r| row::in_flight(r.load(Ordering::SeqCst)));
         further.fold(first, u64::wrapping_add)
+    }
+
+    #[inline(always)]
+    pub(crate) fn rows_used(&self) -> RowsUsed<'_> {
+        RowsUsed(self.pool(pool_word::ROWS_USED))
     }
 
     /// Picks of a node that have ended, over all processes; wraps at 2³².
@@ -270,10 +282,11 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn total_in_flight(&self) -> u64 {
         let first = self.total_row(0).load(Ordering::SeqCst);
-        if self.layout.limits.max_processes <= 1 {
+        if !self.is_shared() {
             return first;
         }
-        let further = self.totals.words().iter().step_by(LINE).skip(1).map(|row| row.load(Ordering::SeqCst));
+        let rows = self.totals.words().iter().step_by(LINE).take(self.rows_used().count());
+        let further = rows.skip(1).map(|row| row.load(Ordering::SeqCst));
         further.fold(first, u64::wrapping_add)
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod local;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod record;
+pub(crate) mod rows;
 pub(crate) mod seat;
 pub(crate) mod settings;
 pub(crate) mod thread;

@@ -221,8 +221,7 @@ impl<'s> Written<'s> {
                 labels.extend_from_slice(text.as_bytes());
             }
         }
-        let hashes: Vec<u64> =
-            spec.labels.iter().take(max_labels).map(|(key, value)| label_hash(key, value)).collect();
+        let hashes: Vec<u64> = spec.labels.iter().take(max_labels).map(|(key, value)| label_hash(key, value)).collect();
         let mut head = [0; QUOTAS + 2 * QUOTAS_MAX];
         for (pair, (name, &limit)) in head[QUOTAS..].chunks_exact_mut(2).zip(&spec.quotas) {
             pair.copy_from_slice(&[key_hash(name.as_bytes()), limit]);

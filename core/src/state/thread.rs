@@ -1,4 +1,4 @@
-//! Tokens of threads: who owns a run of leases, and whether that owner still lives.
+//! Threads as owners of runs of leases, and whether they still live.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,6 +39,32 @@ impl Drop for ThreadToken {
 }
 
 /// Whether the thread that was given `token` still lives, in this process.
-pub(crate) fn lives(token: u64) -> bool {
+fn lives(token: u64) -> bool {
     TABLE[(token & 0xFFFF) as usize].load(Ordering::Acquire) == token >> 16
+}
+
+/// A thread of some process, in a word: its token (56 bits), the row of its process (8 bits). Never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner(u64);
+
+impl Owner {
+    const TOKEN: u64 = (1 << 56) - 1;
+
+    pub(crate) fn new(row: usize, token: u64) -> Self {
+        Self((row as u64) << 56 | token & Self::TOKEN)
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn row_of(word: u64) -> usize {
+        (word >> 56) as usize
+    }
+
+    /// Whether the owner of a run lives, as the process in `row` knows it. Of other processes it knows nothing: the runs
+    /// of one that is gone are given back when its row is.
+    pub(crate) fn lives_for(row: usize) -> impl Fn(u64) -> bool {
+        move |word| Self::row_of(word) != row || lives(word & Self::TOKEN)
+    }
 }

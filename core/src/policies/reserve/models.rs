@@ -171,7 +171,7 @@ fn reservation_is_taken_once(finish: Finish) {
 fn a_reservation_ends_once_and_whole() {
     reservation_is_taken_once(|picks, ticket| {
         let held = Record::new(&picks.record).read(ticket);
-        picks.leases().close(ticket).ok().map(|_| held)
+        picks.leases().close(ticket, 0).ok().map(|_| held)
     });
 }
 
@@ -179,6 +179,6 @@ fn a_reservation_ends_once_and_whole() {
 #[should_panic]
 fn mutant_reading_after_the_close_finds_the_next_reservation() {
     reservation_is_taken_once(|picks, ticket| {
-        picks.leases().close(ticket).ok().map(|_| Record::new(&picks.record).read(ticket))
+        picks.leases().close(ticket, 0).ok().map(|_| Record::new(&picks.record).read(ticket))
     });
 }
