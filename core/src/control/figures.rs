@@ -77,14 +77,14 @@ impl Pool {
     /// [`stats`](Self::stats) at a time of the caller's.
     pub fn stats_at(&self, now_ns: u64) -> PoolStats {
         self.maintain_if_due(now_ns);
-        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
+        let used = self.memory.nodes_used();
         let (nodes, ended) = self.look(|members| {
             let nodes: Vec<NodeStats> = members.iter().map(|&index| self.figures_of(index, now_ns)).collect();
             let mut ended = self.ended_by_gone();
-            (0..used.min(self.memory.nodes_max())).for_each(|index| ended.add(self.ended(index)));
+            (0..used).for_each(|index| ended.add(self.ended(index)));
             (nodes, ended)
         });
-        let in_flight: u64 = (0..used.min(self.memory.nodes_max())).map(|index| self.memory.in_flight(index)).sum();
+        let in_flight: u64 = (0..used).map(|index| self.memory.in_flight(index)).sum();
         let tally = |what: usize| self.memory.pool(pool_word::TALLY + what).load(Ordering::Relaxed);
         let tiers = self.tier_state();
         let live = self.live();
@@ -207,8 +207,8 @@ impl Pool {
 
     /// Picks that ever ended.
     pub(crate) fn ended_in_all(&self) -> u64 {
-        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
-        let ended = (0..used.min(self.memory.nodes_max())).map(|index| u64::from(self.memory.finished(index)));
+        let used = self.memory.nodes_used();
+        let ended = (0..used).map(|index| u64::from(self.memory.finished(index)));
         self.ended_by_gone().all + ended.sum::<u64>()
     }
 

@@ -9,7 +9,7 @@ use crate::plan::ids;
 use crate::plan::step::Step;
 use crate::plan::view::PlanView;
 use crate::pool::{Event, EventKind, Pool};
-use crate::state::layout::{STEPS_MAX, plan_word, pool_word};
+use crate::state::layout::{STEPS_MAX, plan_word};
 use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error, StateError};
@@ -318,7 +318,7 @@ impl Pool {
 
     /// `count` indices that no node has and nothing is in flight on.
     fn free_indices(&self, count: usize) -> Result<Vec<usize>, Error> {
-        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
+        let used = self.memory.nodes_used();
         let retired = (0..used).filter(|&i| !self.memory.node(i).state().is_member() && self.memory.is_settled(i));
         let mut free: Vec<usize> = retired.chain(used..self.memory.nodes_max()).take(count).collect();
         if free.len() < count {

@@ -343,8 +343,8 @@ impl Pool {
             self.apply(now_ns());
         }
         if self.memory.pool(pool_word::STAGED).load(Ordering::Acquire) != 0 {
-            let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
-            for index in 0..used.min(self.memory.nodes_max()) {
+            let used = self.memory.nodes_used();
+            for index in 0..used {
                 self.memory.guard(index).staged().store(0, Ordering::Release);
             }
             self.memory.pool(pool_word::STAGED).store(0, Ordering::Release);

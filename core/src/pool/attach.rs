@@ -1,8 +1,8 @@
 //! A pool's place in its process: made once, made anew in a forked child.
 
-use super::Pool;
+use super::{AVAILABLE_MASK, Pool};
 use crate::state::local::next_tag;
-use crate::state::node::row;
+use crate::state::seat::Holder;
 use crate::sync::Ordering;
 use crate::vocabulary::fork;
 
@@ -23,25 +23,13 @@ impl Pool {
     /// The child's copy of a private pool: what the parent had in flight is not in flight here, and its tickets are void.
     #[cold]
     fn after_fork(&self, incarnation: u64) {
-        // A holder of before the fork is gone, so nobody waits here but for other threads of this process.
+        // Whoever held something before the fork is another process.
+        self.seat.take(Holder::new(incarnation, self.seat.row()));
         let _building = self.lock_among_threads();
         if self.incarnation.load(Ordering::Acquire) == incarnation {
             return;
         }
-        let leases = self.memory.leases();
-        for (ticket, _) in leases.open_tickets() {
-            let _ = leases.close(ticket, self.seat.row());
-        }
-        leases.disown_all();
-        for index in 0..self.memory.nodes_max() {
-            let row = self.memory.row(index, self.seat.row());
-            let counted = row.load(Ordering::Relaxed);
-            if row::in_flight(counted) != 0 {
-                row.store(row::without_in_flight(counted), Ordering::Relaxed);
-            }
-        }
-        self.memory.total_row(self.seat.row()).store(0, Ordering::Relaxed);
-        self.renew_hints_if_kept();
+        self.memory.reclaim(self.seat.row(), AVAILABLE_MASK, false);
         self.tag.store(next_tag(), Ordering::Release);
         self.incarnation.store(incarnation, Ordering::Release);
     }

@@ -58,8 +58,8 @@ impl Pool {
     }
 
     fn renew_hints(&self) {
-        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
-        self.memory.index().renew_all(used.min(self.memory.nodes_max()), |c| self.memory.room(c, AVAILABLE_MASK));
+        let used = self.memory.nodes_used();
+        self.memory.index().renew_all(used, |c| self.memory.room(c, AVAILABLE_MASK));
     }
 
     /// Publishes the plan of `generation`. Hints that it begins to keep are right before it is used, and once more after:

@@ -147,8 +147,8 @@ impl Pool {
 
     /// Has the dimensions at the places of `mask` begin anew.
     fn begin_dimensions(&self, mask: u64) {
-        let used = self.memory.pool(pool_word::NODES_USED).load(Ordering::Acquire) as usize;
-        for index in 0..used.min(self.memory.nodes_max()) {
+        let used = self.memory.nodes_used();
+        for index in 0..used {
             let own = &self.memory.quotas(index)[reserve::words(QUOTAS_MAX)..];
             for at in (0..QUOTAS_MAX).filter(|at| mask >> at & 1 != 0) {
                 if own[at].load(Ordering::Relaxed) != 0 {

@@ -1,4 +1,5 @@
-//! A zeroed region of atomic words. Pages are committed when they are first written, so a large bound costs address space only.
+//! A zeroed region of atomic words: of this process, or a part of a file that others map, too. Pages are committed when they
+//! are first written, so a large bound costs address space only.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ pub(crate) type Block = [AtomicU64; super::layout::LINE];
 /// Zeroed words, shared by all threads.
 pub(crate) struct Arena {
     #[cfg(not(loom))]
-    map: memmap2::MmapMut,
+    map: memmap2::MmapRaw,
     #[cfg(loom)]
     map: Box<[AtomicU64]>,
 }
@@ -21,7 +22,26 @@ impl Arena {
     pub(crate) fn private(len: usize) -> std::io::Result<Self> {
         let bytes = len.max(1).checked_mul(8).ok_or(std::io::ErrorKind::OutOfMemory)?;
         // Not reserved, because nearly all of it is never written.
-        Ok(Self { map: memmap2::MmapOptions::new().len(bytes).no_reserve_swap().map_anon()? })
+        Ok(Self { map: memmap2::MmapOptions::new().len(bytes).no_reserve_swap().map_anon()?.into() })
+    }
+
+    /// Maps `len` words of a file that is as long as that, from byte `offset` on. A writer's are those of all who map them;
+    /// who only looks sees what the others write, and writes into copies of its own.
+    #[cfg(all(target_os = "linux", not(loom)))]
+    pub(crate) fn of_file(
+        file: std::os::fd::BorrowedFd<'_>,
+        offset: u64,
+        len: usize,
+        is_writer: bool,
+    ) -> std::io::Result<Self> {
+        let bytes = len.max(1).checked_mul(8).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let mut options = memmap2::MmapOptions::new();
+        options.len(bytes).offset(offset).no_reserve_swap();
+        if is_writer {
+            return Ok(Self { map: options.map_raw(&file)? });
+        }
+        // SAFETY: what others write meanwhile is reached as atomics only, as all of an arena is.
+        Ok(Self { map: unsafe { options.map_copy(&file)? }.into() })
     }
 
     #[cfg(loom)]

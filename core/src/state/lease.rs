@@ -12,6 +12,7 @@
 //! ```
 
 use super::node::State;
+use super::thread::Owner;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Slots of a run.
@@ -293,18 +294,20 @@ impl<'a> Leases<'a> {
 
     /// Every open ticket, with what it holds.
     pub(crate) fn open_tickets(self) -> impl Iterator<Item = (Ticket, Leased)> + 'a {
-        let used = self.runs_used.load(Ordering::Acquire) as usize * RUN_SLOTS;
-        self.slots.chunks_exact(SLOT_WORDS).take(used).enumerate().filter_map(|(slot, words)| {
+        let used = self.runs_used.load(Ordering::Acquire) as usize;
+        self.slots.chunks_exact(SLOT_WORDS).take(used.saturating_mul(RUN_SLOTS)).enumerate().filter_map(|(slot, words)| {
             let word = words[0].load(Ordering::Acquire);
             let leased = Leased::of(words, word, Ordering::Acquire);
             (word & OPEN != 0).then(|| (Ticket::new(slot, (word >> 32) as u32), leased))
         })
     }
 
-    /// Forgets all owners: their threads are gone, as after a fork.
-    pub(crate) fn disown_all(self) {
-        for run in self.runs.chunks_exact(RUN_WORDS) {
-            if run[0].load(Ordering::Relaxed) != 0 {
+    /// Forgets the owners that are threads of the process in `row`: it is gone, or was forked.
+    pub(crate) fn disown(self, row: usize) {
+        let used = (self.runs_used.load(Ordering::Acquire) as usize).min(self.run_count());
+        for run in self.runs.chunks_exact(RUN_WORDS).take(used) {
+            let owner = run[0].load(Ordering::Relaxed);
+            if owner != 0 && Owner::row_of(owner) == row {
                 run[1].store(0, Ordering::Relaxed);
                 run[0].store(0, Ordering::Release);
             }

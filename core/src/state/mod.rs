@@ -9,6 +9,8 @@ pub(crate) mod lease;
 pub(crate) mod local;
 pub(crate) mod memory;
 pub(crate) mod node;
+pub(crate) mod probe;
+pub(crate) mod reclaim;
 pub(crate) mod record;
 pub(crate) mod rows;
 pub(crate) mod seat;
