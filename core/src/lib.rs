@@ -29,7 +29,6 @@ mod control;
 mod plan;
 mod policies;
 mod pool;
-#[cfg(target_os = "linux")]
 mod segment;
 pub mod state;
 pub mod strategy;

@@ -78,8 +78,11 @@ impl Pool {
 
     /// Whether a process does not live any more, as far as it is known by now.
     pub(crate) fn is_gone(&self, holder: Holder) -> bool {
-        // A private memory is of one process; a fork is another one, with a copy of what the parent was at.
-        holder != self.seat.holder()
+        match &self.share {
+            Some(share) => share.segment.is_gone(holder),
+            // A private memory is of one process; a fork is another one, with a copy of what the parent was at.
+            None => holder != self.seat.holder(),
+        }
     }
 }
 

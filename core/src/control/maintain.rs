@@ -29,6 +29,10 @@ impl Pool {
     /// [`metrics`](Self::metrics) call it when it is due, and a report that brings a node back.
     pub fn maintain(&self, now_ns: u64) -> Maintained {
         self.after_fork_if_any();
+        if let Some(share) = &self.share {
+            share.segment.maintain();
+            self.move_if_evicted();
+        }
         let leases_expired = self.expire_leases(now_ns);
         // Observers may call the pool, so what they are told of is done before anything is held.
         self.sweep_nodes(now_ns);

@@ -138,7 +138,7 @@ impl Pool {
         let joining = specs.iter().map(|s| (s.tier, zone_hash(&s.zone)));
         self.check_groups(members.iter().map(grouping).chain(joining), self.live().zones())?;
         self.check_quotas(&specs)?;
-        let free = self.free_indices(specs.len())?;
+        let free: Vec<usize> = self.free_indices(specs.len())?.into_iter().rev().collect();
         let placed = self.add_nodes(members, &specs, &free, &steps);
         drop(building);
         let added = specs.into_iter().map(|spec| spec.id).collect();
@@ -248,7 +248,7 @@ impl Pool {
     /// # Errors
     /// [`StateError::Busy`] if another process does not end.
     pub(crate) fn enter(&self) -> Result<super::lock::Building<'_>, StateError> {
-        self.after_fork_if_any();
+        self.sit_down_after_fork()?;
         self.lock()
     }
 

@@ -1,10 +1,15 @@
 //! A pool's place in its process: made once, made anew in a forked child.
 
 use super::{AVAILABLE_MASK, Pool};
+use crate::segment::NoSeat;
 use crate::state::local::next_tag;
-use crate::state::seat::Holder;
+use crate::state::seat::{Holder, ROWS_MAX};
 use crate::sync::Ordering;
+use crate::vocabulary::error::StateError;
 use crate::vocabulary::fork;
+
+/// A row that no memory has, for a process that found none.
+const NO_ROW: usize = ROWS_MAX;
 
 impl Pool {
     /// Whether this process was forked off since it last used the pool.
@@ -14,15 +19,37 @@ impl Pool {
         self.fork_word.load(Ordering::Relaxed) != self.incarnation.load(Ordering::Relaxed)
     }
 
+    /// For those who only look: what a child finds is the same wherever it sits.
     pub(crate) fn after_fork_if_any(&self) {
-        if self.has_forked() {
-            self.after_fork(fork::incarnation_of(self.fork_word));
+        let _ = self.sit_down_after_fork();
+    }
+
+    /// Notices a fork.
+    ///
+    /// # Errors
+    /// [`StateError::TooManyProcesses`] if there is no row for this process.
+    pub(crate) fn sit_down_after_fork(&self) -> Result<(), StateError> {
+        if !self.has_forked() {
+            return Ok(());
         }
+        let incarnation = fork::incarnation_of(self.fork_word);
+        match &self.share {
+            None => self.after_private_fork(incarnation),
+            Some(share) => match share.segment.seat() {
+                Ok(holder) => self.after_shared_fork(incarnation, holder),
+                Err(NoSeat) => {
+                    // Nothing of the parent's is in the child's hands.
+                    self.seat.take(Holder::new(incarnation, NO_ROW));
+                    return Err(StateError::TooManyProcesses);
+                }
+            },
+        }
+        Ok(())
     }
 
     /// The child's copy of a private pool: what the parent had in flight is not in flight here, and its tickets are void.
     #[cold]
-    fn after_fork(&self, incarnation: u64) {
+    fn after_private_fork(&self, incarnation: u64) {
         // Whoever held something before the fork is another process.
         self.seat.take(Holder::new(incarnation, self.seat.row()));
         let _building = self.lock_among_threads();
@@ -32,5 +59,23 @@ impl Pool {
         self.memory.reclaim(self.seat.row(), AVAILABLE_MASK, false);
         self.tag.store(next_tag(), Ordering::Release);
         self.incarnation.store(incarnation, Ordering::Release);
+    }
+
+    /// A child sits in a row of its own; what the parent has in flight goes on there.
+    #[cold]
+    fn after_shared_fork(&self, incarnation: u64, holder: Holder) {
+        self.seat.take(holder);
+        self.tag.store(next_tag(), Ordering::Release);
+        self.incarnation.store(incarnation, Ordering::Release);
+    }
+
+    /// Where this process was taken for dead, it goes on as another one: its picks of before are void.
+    pub(crate) fn move_if_evicted(&self) {
+        let Some(share) = &self.share else { return };
+        if let Ok(holder) = share.segment.seat() {
+            if holder != self.seat.holder() {
+                self.after_shared_fork(fork::incarnation_of(self.fork_word), holder);
+            }
+        }
     }
 }

@@ -1,33 +1,15 @@
 //! Making a pool.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
-use parking_lot::Mutex;
-
-use super::health::OwnHealth;
-use super::observe::Observers;
-use super::own_strategy::OwnStrategy;
-use super::wait::Waiters;
-use super::{Pool, PoolNode, UserData, latencies, quotas, sessions};
+use super::{Pool, PoolNode};
 use crate::control::config::{HealthConfig, PoolConfig, StrategyConfig, StrategyKind};
-use crate::control::in_force::InForce;
-use crate::control::policy::{IntoChain, table_size};
+use crate::control::policy::IntoChain;
 use crate::policies::health::HealthPolicy;
-use crate::state::layout::{Layout, Sizes, pool_word};
-use crate::state::local::{PoolNumber, next_tag};
-use crate::state::memory::Memory;
-use crate::state::seat::{Holder, Seat};
 use crate::strategy::Strategy;
-use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error};
-use crate::vocabulary::fork;
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::node::NodeSpec;
-use crate::vocabulary::rng::Draws;
-
-/// Nodes of a pool whose rings have 512 points a node; larger pools have 104.
-const RING_NODES_MANY_POINTS: u32 = 2048;
 
 /// Describes a pool. What is not said has the defaults of `docs/configuration.md`.
 #[must_use]
@@ -157,59 +139,5 @@ impl Pool {
     /// [`Error::Config`], naming key and line.
     pub fn from_config(text: &str) -> Result<Self, Error> {
         Self::builder().config(PoolConfig::parse(text)?).build()
-    }
-
-    /// An empty pool on private memory.
-    fn private(name: String, config: &PoolConfig, own_health: Option<Box<dyn HealthPolicy>>) -> Result<Self, Error> {
-        let mut limits = config.limits;
-        let table_size = table_size(&config.strategy);
-        limits.max_table_size = limits.max_table_size.max(table_size.unwrap_or(0));
-        let points = config.strategy.iter().find_map(|s| match s.kind {
-            StrategyKind::RingHash { points, .. } => points,
-            _ => None,
-        });
-        let default_points = if limits.max_nodes <= RING_NODES_MANY_POINTS { 512 } else { 104 };
-        let affinity_entries = config.affinity.unwrap_or_default().entries;
-        let sizes = Sizes {
-            ring_points: points.unwrap_or(default_points),
-            quota_words: quotas::NODE_WORDS,
-            reservation_words: quotas::LEASE_WORDS,
-            affinity_entries,
-            affinity_words: sessions::words(affinity_entries),
-            latency_words: latencies::POOL_WORDS,
-            node_latency_words: latencies::NODE_WORDS,
-            config_words: 0,
-        };
-        let layout = Layout::new(limits, sizes);
-        let no_memory =
-            |e: std::io::Error| ConfigError::limit("limits", 0, format!("no memory for a pool of these limits: {e}"));
-        let memory = Memory::private(layout).map_err(no_memory)?;
-        let number = PoolNumber::claim().ok_or_else(|| {
-            ConfigError::limit("", 0, format!("more than {} pools in one process", crate::state::local::POOLS_MAX))
-        })?;
-        if config.seed.is_none() {
-            // Pools of many processes must not all begin with the first node.
-            memory.pool(pool_word::CURSOR).store(Draws::of_thread().below(1 << 32), Ordering::Relaxed);
-        }
-        let user_data = (0..limits.max_nodes).map(|_| UserData::default()).collect();
-        memory
-            .pool(pool_word::SALT)
-            .store(config.seed.unwrap_or_else(|| Draws::of_thread().next_u64()), Ordering::Relaxed);
-        Ok(Self {
-            name,
-            memory: Arc::new(memory),
-            seed: config.seed,
-            seat: Seat::new(Holder::new(fork::incarnation(), 0)),
-            observers: Observers::default(),
-            waiters: Waiters::default(),
-            in_force: InForce::new(config),
-            user_data,
-            own_strategy: OwnStrategy::default(),
-            own_health: own_health.map(|policy| OwnHealth { policy, nodes: Mutex::default() }),
-            number,
-            tag: AtomicU64::new(next_tag()),
-            incarnation: AtomicU64::new(fork::incarnation()),
-            fork_word: fork::fork_word(),
-        })
     }
 }

@@ -16,6 +16,7 @@ use super::guarded::Guarding;
 use super::pick::{ATTEMPTS_MAX, Attempt, FULL, Lease, Pick, RESTLESS};
 use super::trace::{Asked, Trace, Traced};
 use super::{Pool, Request};
+use crate::state::lease::Claims;
 use crate::state::local::{self, Local};
 use crate::state::thread::Owner;
 use crate::vocabulary::error::NoNode;
@@ -171,8 +172,8 @@ impl Pool {
 
     /// What comes of an attempt that is not made if no lease is to be had.
     fn unless_full(&self, attempt: Attempt, local: &Local) -> Attempt {
-        let row = self.seat.row();
-        let has_free = |owner| self.memory.leases().has_free(owner, Owner::lives_for(row));
+        let claims = Claims { lives: &Owner::lives_for(self.seat.row()), ready: &|_| true };
+        let has_free = |owner| self.memory.leases().has_free(owner, claims);
         let has_lease = self.owner_of_runs(local).is_some_and(has_free);
         if attempt.is_hit() && !has_lease { Attempt::FULL } else { attempt }
     }

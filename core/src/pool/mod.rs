@@ -14,6 +14,7 @@ pub(crate) mod guarded;
 pub(crate) mod health;
 pub(crate) mod latencies;
 mod least_index;
+pub(crate) mod make;
 mod observe;
 mod own_strategy;
 mod pick;
@@ -85,6 +86,8 @@ pub struct Pool {
     pub(crate) seed: Option<u64>,
     /// Where this process counts what it has in flight.
     pub(crate) seat: Seat,
+    /// What it is a part of, if other processes share it.
+    pub(crate) share: Option<make::Share>,
     /// The host's own number of each node, of this process alone: generation (32 bits) is kept beside it.
     pub(crate) user_data: Box<[UserData]>,
     pub(crate) own_strategy: own_strategy::OwnStrategy,

@@ -5,7 +5,7 @@ use super::decision::{Any, Decision};
 use super::filter::Filter;
 use super::{Pool, Request, Ticket};
 use crate::plan::step::Lead;
-use crate::state::lease::Leased;
+use crate::state::lease::{Claims, Leased};
 use crate::state::local::{self, Local};
 use crate::state::node::{State, row};
 use crate::state::thread::Owner;
@@ -101,7 +101,9 @@ impl Pool {
     #[cold]
     #[inline(never)]
     fn attempt_after_fork<const LEASE: bool>(&self, request: &Request<'_>) -> Attempt {
-        self.after_fork_if_any();
+        if self.sit_down_after_fork().is_err() {
+            return Attempt::FULL;
+        }
         self.attempt_far::<LEASE>(request)
     }
 
@@ -256,10 +258,10 @@ impl Pool {
             local.last_slot.set(ticket.slot() as u32);
             return Attempt::hit(Some(ticket), lease.node as usize, state);
         }
-        let lives = Owner::lives_for(self.seat.row());
         let mut last = local.last_slot.get();
         let owner = self.owner_of_runs(local).inspect(|&owner| local.owner.set(owner));
-        let ticket = owner.and_then(|owner| self.memory.leases().open(&mut last, owner, lives, lease));
+        let claims = Claims { lives: &Owner::lives_for(self.seat.row()), ready: &|run| self.memory.commit_run(run) };
+        let ticket = owner.and_then(|owner| self.memory.leases().open(&mut last, owner, claims, lease));
         local.last_slot.set(last);
         match ticket {
             Some(ticket) => Attempt::hit(Some(ticket), lease.node as usize, state),
@@ -283,7 +285,12 @@ impl Pool {
     #[inline(never)]
     fn attempt_again<const LEASE: bool>(&self, attempt: Attempt, request: &Request<'_>) -> Result<Attempt, NoNode> {
         match attempt {
-            Attempt::MOVED => Ok(self.attempt::<LEASE>(request)),
+            Attempt::MOVED => {
+                if let Some(repeats) = self.share.as_ref().and_then(|share| share.segment.repeats()) {
+                    repeats.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(self.attempt::<LEASE>(request))
+            }
             _ => Err(self.why_not(attempt, request)),
         }
     }

@@ -12,11 +12,14 @@ use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
 use crate::policies::zones::{self, even_load_share, room};
 use crate::state::layout::{attention, plan_word, pool_word};
 use crate::state::node::State;
+use crate::state::seat::Holder;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::Error;
-use crate::vocabulary::fork;
 use crate::vocabulary::rng::mix;
 use crate::vocabulary::time::now_ns;
+
+/// Looks at the lease of somebody else who works out the situation.
+const WAITS_MAX: u32 = 1 << 20;
 
 /// What follows from who is available.
 #[derive(Clone, Copy)]
@@ -174,22 +177,21 @@ impl Pool {
     /// Works out what follows from who is available: panic, and the shares of the tiers. At a time, a tier that recovers
     /// waits for its failback; without one, what an operator changed applies at once, and nobody's wait is over.
     pub(crate) fn renew_situation(&self, now_ns: Option<u64>) {
-        let lease = self.memory.pool(pool_word::SITUATION_LEASE);
-        let me = fork::incarnation();
+        let mut waits = 0;
         loop {
-            let holder = lease.load(Ordering::Relaxed);
-            if holder == me || lease.compare_exchange(holder, me, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-                if now_ns.is_some() {
-                    // Whoever works it out looks again at who became available meanwhile.
+            if !self.take_situation() {
+                // Whoever works it out looks again at who became available meanwhile; what an operator changed is looked
+                // at once only, unless somebody who is stopped is at it.
+                waits += 1;
+                if now_ns.is_some() || waits > WAITS_MAX {
                     return;
                 }
-                // What an operator changed is looked at once only.
                 std::thread::yield_now();
                 continue;
             }
             let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst);
             let changes = self.work_out_situation(now_ns);
-            lease.store(0, Ordering::SeqCst);
+            self.memory.pool(pool_word::SITUATION_LEASE).store(0, Ordering::SeqCst);
             for event in changes.into_iter().flatten() {
                 self.tell(|| Some(event));
             }
@@ -197,6 +199,15 @@ impl Pool {
                 return;
             }
         }
+    }
+
+    /// Takes the lease of whoever works out the situation; whether nobody has it that lives.
+    fn take_situation(&self) -> bool {
+        let lease = self.memory.pool(pool_word::SITUATION_LEASE);
+        let seen = lease.load(Ordering::Relaxed);
+        let is_free = Holder::from_word(seen).is_none_or(|holder| self.is_gone(holder));
+        let me = self.seat.holder().word();
+        is_free && lease.compare_exchange(seen, me, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// What changed: panic, the main tier.

@@ -9,7 +9,7 @@
 //! mapped any more; its place is then given to the next one that fits. Whoever takes the lease of somebody that is gone
 //! frees what was being made.
 
-use crate::state::layout::{LINE, TEXT_WORDS};
+use crate::state::layout::{LINE, Shape, TEXT_WORDS};
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::hash::hash_with_seed;
 use crate::vocabulary::limits::Limits;
@@ -37,52 +37,39 @@ pub(crate) enum Phase {
     Leaving,
 }
 
-/// What a pool's layout follows from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) limits: Limits,
-    pub(crate) ring_points: u32,
-    pub(crate) affinity_entries: u32,
-    /// Makes decisions repeatable.
-    pub(crate) seed: Option<u64>,
+fn words_of(shape: &Shape) -> [u64; SHAPE_WORDS] {
+    let Limits { max_nodes, max_picks, max_processes, max_labels, max_label_bytes, max_table_size, max_groups } =
+        shape.limits;
+    let two = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let mut words = [0; SHAPE_WORDS];
+    words[..7].copy_from_slice(&[
+        two(max_nodes, max_picks),
+        two(max_processes, max_labels),
+        two(max_label_bytes, max_table_size),
+        two(max_groups, shape.ring_points),
+        u64::from(shape.affinity_entries),
+        u64::from(shape.seed.is_some()),
+        shape.seed.unwrap_or(0),
+    ]);
+    words
 }
 
-impl Shape {
-    fn to_words(self) -> [u64; SHAPE_WORDS] {
-        let Limits { max_nodes, max_picks, max_processes, max_labels, max_label_bytes, max_table_size, max_groups } =
-            self.limits;
-        let two = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-        [
-            two(max_nodes, max_picks),
-            two(max_processes, max_labels),
-            two(max_label_bytes, max_table_size),
-            two(max_groups, self.ring_points),
-            u64::from(self.affinity_entries),
-            u64::from(self.seed.is_some()),
-            self.seed.unwrap_or(0),
-            0,
-            0,
-            0,
-        ]
-    }
-
-    fn from_words(words: [u64; SHAPE_WORDS]) -> Self {
-        let low = |at: usize| words[at] as u32;
-        let high = |at: usize| (words[at] >> 32) as u32;
-        Self {
-            limits: Limits {
-                max_nodes: low(0),
-                max_picks: high(0),
-                max_processes: low(1),
-                max_labels: high(1),
-                max_label_bytes: low(2),
-                max_table_size: high(2),
-                max_groups: low(3),
-            },
-            ring_points: high(3),
-            affinity_entries: low(4),
-            seed: (words[5] != 0).then_some(words[6]),
-        }
+fn shape_of(words: &[u64]) -> Shape {
+    let low = |at: usize| words[at] as u32;
+    let high = |at: usize| (words[at] >> 32) as u32;
+    Shape {
+        limits: Limits {
+            max_nodes: low(0),
+            max_picks: high(0),
+            max_processes: low(1),
+            max_labels: high(1),
+            max_label_bytes: low(2),
+            max_table_size: high(2),
+            max_groups: low(3),
+        },
+        ring_points: high(3),
+        affinity_entries: low(4),
+        seed: (words[5] != 0).then_some(words[6]),
     }
 }
 
@@ -133,7 +120,7 @@ impl Entry<'_> {
         let mut values = [0; WORDS];
         values[OFFSET] = pool.offset;
         values[SIZE] = pool.size;
-        values[SHAPE..SHAPE + SHAPE_WORDS].copy_from_slice(&pool.shape.to_words());
+        values[SHAPE..SHAPE + SHAPE_WORDS].copy_from_slice(&words_of(&pool.shape));
         for (value, chunk) in values[NAME..NAME + TEXT_WORDS].iter_mut().zip(pool.name.as_bytes().chunks(8)) {
             let mut eight = [0; 8];
             eight[..chunk.len()].copy_from_slice(chunk);
@@ -157,11 +144,9 @@ impl Entry<'_> {
         }
         let bytes: Vec<u8> = values[NAME..NAME + TEXT_WORDS].iter().flat_map(|word| word.to_le_bytes()).collect();
         let name = bytes.get(..usize::try_from(values[NAME_LENGTH]).ok()?)?;
-        let mut shape = [0; SHAPE_WORDS];
-        shape.copy_from_slice(&values[SHAPE..SHAPE + SHAPE_WORDS]);
         Some(Described {
             name: String::from_utf8(name.to_vec()).ok()?,
-            shape: Shape::from_words(shape),
+            shape: shape_of(&values[SHAPE..SHAPE + SHAPE_WORDS]),
             offset: values[OFFSET],
             size: values[SIZE],
         })

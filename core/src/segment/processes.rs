@@ -199,11 +199,6 @@ impl<'a> Row<'a> {
         self.words[HEARTBEAT].fetch_max(now_ns, Ordering::Relaxed);
     }
 
-    /// Takes back what a clock said that is not running any more.
-    pub(crate) fn reset_times(self, now_ns: u64) {
-        self.words[HEARTBEAT].store(now_ns, Ordering::Relaxed);
-    }
-
     pub(crate) fn since_ns(self) -> u64 {
         self.words[SINCE].load(Ordering::Relaxed)
     }

@@ -54,6 +54,9 @@ pub(crate) mod pool_word {
     pub(crate) const SETTINGS_OF: usize = 4 * LINE + 2;
     /// Whether something is staged for nodes, 0 or 1.
     pub(crate) const STAGED: usize = 4 * LINE + 5;
+    /// What is reserved of a shared memory; see `state::commit`.
+    pub(crate) const COMMITTED: usize = 7 * LINE + 8;
+    pub(crate) const COMMITTED_END: usize = 7 * LINE + 13;
     /// Where the next step of a rebalancing goes on, and when it is due; 0 while none is under way.
     pub(crate) const REBALANCE_NEXT: usize = 4 * LINE + 3;
     pub(crate) const REBALANCE_DUE: usize = 4 * LINE + 4;
@@ -67,7 +70,7 @@ pub(crate) mod pool_word {
     pub(crate) const NEXT_DUE: usize = 5 * LINE + 3;
     /// How the tiers came to share the traffic; see `policies::tiers`.
     pub(crate) const TIER_STATE: usize = 6 * LINE;
-    pub(crate) const TIER_STATE_END: usize = 8 * LINE;
+    pub(crate) const TIER_STATE_END: usize = 7 * LINE + 2;
     /// What was counted since the pool was made, one word each.
     pub(crate) const TALLY: usize = 8 * LINE;
     /// The retry budget; see `policies::retry`.
@@ -252,6 +255,36 @@ pub(crate) struct Layout {
     /// For both plan slots, the tables of each group.
     pub(crate) plans: [Vec<PlanLayout>; 2],
     pub(crate) size: usize,
+}
+
+/// What the layout of a pool follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) limits: Limits,
+    pub(crate) ring_points: u32,
+    pub(crate) affinity_entries: u32,
+    /// Makes decisions repeatable.
+    pub(crate) seed: Option<u64>,
+}
+
+impl Shape {
+    pub(crate) const RING_POINTS_MAX: u32 = 1 << 16;
+    pub(crate) const AFFINITY_ENTRIES_MAX: u32 = 1 << 24;
+
+    /// Whether a memory can be laid out so: the shape may come from a file.
+    pub(crate) fn is_possible(&self) -> bool {
+        let Limits { max_nodes, max_picks, max_processes, max_labels, max_label_bytes, max_table_size, max_groups } =
+            self.limits;
+        (1..=Limits::NODES_MAX).contains(&max_nodes)
+            && (64..=Limits::PICKS_MAX).contains(&max_picks)
+            && (1..=super::seat::ROWS_MAX as u32).contains(&max_processes)
+            && max_labels <= Limits::LABELS_MAX
+            && max_label_bytes <= Limits::LABEL_BYTES_MAX
+            && (2..=Limits::TABLE_SIZE_MAX).contains(&max_table_size)
+            && (1..=Limits::GROUPS_MAX).contains(&max_groups)
+            && (1..=Self::RING_POINTS_MAX).contains(&self.ring_points)
+            && (1..=Self::AFFINITY_ENTRIES_MAX).contains(&self.affinity_entries)
+    }
 }
 
 /// Hands out one region after the other, each beginning at a line.

@@ -144,6 +144,15 @@ pub(crate) struct Leases<'a> {
     pub(crate) runs_used: &'a AtomicU64,
 }
 
+/// What claiming a run depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct Claims<'a> {
+    /// Whether a run's owner still lives.
+    pub(crate) lives: &'a dyn Fn(u64) -> bool,
+    /// Whether a run can be written to.
+    pub(crate) ready: &'a dyn Fn(usize) -> bool,
+}
+
 /// Why a ticket cannot be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -159,33 +168,32 @@ impl<'a> Leases<'a> {
         if slot % RUN_SLOTS == 0 { None } else { self.try_open(slot, lease) }
     }
 
-    /// Opens a slot for the thread with `token`, which opened `last` before. `lives` tells whether a run's owner still
-    /// does. `None`: all slots are taken.
-    pub(crate) fn open(self, last: &mut u32, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
+    /// Opens a slot for the thread `owner`, which opened `last` before. `None`: all slots are taken.
+    pub(crate) fn open(self, last: &mut u32, owner: u64, claims: Claims<'_>, lease: Leased) -> Option<Ticket> {
         let runs = RUN_SLOTS as u32;
         let mut at = match *last {
-            NO_SLOT => Position { run: self.find_or_claim_run(token, &lives)?, slot: 0 },
+            NO_SLOT => Position { run: self.find_or_claim_run(owner, claims)?, slot: 0 },
             last => Position { run: last / runs + 1, slot: last % runs + 1 },
         };
-        let ticket = self.open_from(&mut at, token, lives, lease);
+        let ticket = self.open_from(&mut at, owner, claims, lease);
         *last = (at.run - 1) * runs + at.slot.max(1) - 1;
         ticket
     }
 
-    /// Whether the thread with `token` would find a slot.
-    pub(crate) fn has_free(self, token: u64, lives: impl Fn(u64) -> bool) -> bool {
+    /// Whether the thread `owner` would find a slot.
+    pub(crate) fn has_free(self, owner: u64, claims: Claims<'_>) -> bool {
         let is_free = |slot: usize| {
             self.slots.get(slot * SLOT_WORDS).is_some_and(|word| word.load(Ordering::Acquire) & OPEN == 0)
         };
         self.runs.chunks_exact(RUN_WORDS).enumerate().any(|(run, words)| match words[0].load(Ordering::Relaxed) {
-            owner if owner == token => (run * RUN_SLOTS..(run + 1) * RUN_SLOTS).any(is_free),
+            other if other == owner => (run * RUN_SLOTS..(run + 1) * RUN_SLOTS).any(is_free),
             0 => true,
-            owner => !lives(owner),
+            other => !(claims.lives)(other),
         })
     }
 
     /// Walks on over the thread's runs; claims another when 64 slots in a row are busy.
-    fn open_from(self, at: &mut Position, token: u64, lives: impl Fn(u64) -> bool, lease: Leased) -> Option<Ticket> {
+    fn open_from(self, at: &mut Position, token: u64, claims: Claims<'_>, lease: Leased) -> Option<Ticket> {
         let mut busy = 0;
         loop {
             if at.slot as usize >= RUN_SLOTS {
@@ -198,7 +206,7 @@ impl<'a> Leases<'a> {
             }
             busy += 1;
             if busy >= BUSY_MAX {
-                match self.claim_run(token, &lives) {
+                match self.claim_run(token, claims) {
                     Some(run) => {
                         self.link_run(at.run, run);
                         *at = Position { run, slot: 0 };
@@ -339,18 +347,18 @@ impl<'a> Leases<'a> {
     }
 
     /// A run that this thread owns already (it had to forget its position), or a new one.
-    fn find_or_claim_run(self, token: u64, lives: &impl Fn(u64) -> bool) -> Option<u32> {
+    fn find_or_claim_run(self, token: u64, claims: Claims<'_>) -> Option<u32> {
         let used = (self.runs_used.load(Ordering::Acquire) as usize).min(self.run_count());
         (0..used)
             .find(|&run| self.runs[run * RUN_WORDS].load(Ordering::Relaxed) == token)
             .map(|run| run as u32 + 1)
-            .or_else(|| self.claim_run(token, lives))
+            .or_else(|| self.claim_run(token, claims))
     }
 
-    fn claim_run(self, token: u64, lives: &impl Fn(u64) -> bool) -> Option<u32> {
+    fn claim_run(self, token: u64, claims: Claims<'_>) -> Option<u32> {
         (0..self.run_count()).find_map(|run| {
             let owner = self.runs[run * RUN_WORDS].load(Ordering::Relaxed);
-            if owner != 0 && (owner == token || lives(owner)) {
+            if owner != 0 && (owner == token || (claims.lives)(owner)) || !(claims.ready)(run) {
                 return None;
             }
             // Acquire pairs with the death of the previous owner, whose slots stay open until they are closed.

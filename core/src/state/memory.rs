@@ -1,6 +1,7 @@
 //! A pool's arena with its layout: the words by their names.
 
 use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table};
+use super::commit::Reserve;
 use super::guard::{self, Guard};
 use super::index::{self, Index};
 use super::layout::{LINE, Layout, PlanLayout, plan_word, pool_word};
@@ -35,6 +36,8 @@ pub(crate) struct Memory {
     plans: [PlanWords; 2],
     /// Those of the further groups.
     group_plans: [Vec<PlanWords>; 2],
+    /// Reserves pages; a private memory needs none.
+    pub(crate) reserve: Option<Reserve>,
     /// Last, so that it outlives the regions.
     _arena: Arena,
 }
@@ -56,6 +59,11 @@ pub(crate) struct PlanWords {
 impl Memory {
     pub(crate) fn private(layout: Layout) -> std::io::Result<Self> {
         let arena = Arena::private(layout.size)?;
+        Ok(Self::over(arena, layout, None))
+    }
+
+    /// Over an arena that is as large as the layout.
+    pub(crate) fn over(arena: Arena, layout: Layout, reserve: Option<Reserve>) -> Self {
         let at = |range: &std::ops::Range<usize>| arena.region(range.clone());
         let tables = |plan: &PlanLayout| PlanWords {
             header: arena.fixed(plan.header.clone()),
@@ -69,7 +77,7 @@ impl Memory {
             ring_buckets: at(&plan.ring_buckets),
             ids: at(&plan.ids),
         };
-        Ok(Self {
+        Self {
             pool: arena.fixed(0..pool_word::COUNT),
             totals: at(&layout.totals),
             runs: at(&layout.runs),
@@ -90,8 +98,9 @@ impl Memory {
             plans: layout.plans.each_ref().map(|groups| tables(&groups[0])),
             group_plans: layout.plans.each_ref().map(|groups| groups[1..].iter().map(tables).collect()),
             layout,
+            reserve,
             _arena: arena,
-        })
+        }
     }
 
     /// Where the text of configuration `number` is, in a shared memory.

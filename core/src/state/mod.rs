@@ -2,6 +2,7 @@
 //! mapped segment. Offsets, no pointers; nothing in here decides anything.
 
 pub(crate) mod arena;
+pub(crate) mod commit;
 pub(crate) mod guard;
 pub(crate) mod index;
 pub(crate) mod layout;

@@ -11,12 +11,12 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) struct Holder(u64);
 
 /// Rows of a memory, at most.
-pub(crate) const ROWS_MAX: usize = 1 << 8;
+pub(crate) const ROWS_MAX: usize = (1 << 8) - 1;
 
 impl Holder {
     /// `claim` is not 0.
-    pub(crate) fn new(claim: u64, row: usize) -> Self {
-        Self(claim << 8 | (row % ROWS_MAX) as u64)
+    pub(crate) const fn new(claim: u64, row: usize) -> Self {
+        Self(claim << 8 | (row & 0xFF) as u64)
     }
 
     /// `None` for nobody.

@@ -29,6 +29,8 @@ pub const CODES: &[(u32, &str, &str)] = &[
     (202, "ERR_BUSY", "another control call holds the pool"),
     (203, "ERR_CLOSED", "a pool, or another object, that was freed"),
     (204, "ERR_STORE", "a state store failed"),
+    (205, "ERR_SHARED", "a shared state that cannot be used: missing, damaged, of another version, or without room"),
+    (206, "ERR_TOO_MANY_PROCESSES", "more processes than a shared state has rows for"),
     (300, "ERR_STALE_TICKET", "a ticket that was finished, expired, or is of a freed pool or another process"),
     (301, "ERR_INVALID_TICKET", "not a ticket"),
     (400, "ERR_CALLBACK", "a callback failed"),
@@ -59,6 +61,8 @@ impl Error {
             Self::State(StateError::Busy) => 202,
             Self::State(StateError::Closed) => 203,
             Self::State(StateError::Store(_)) => 204,
+            Self::State(StateError::Shared { .. }) => 205,
+            Self::State(StateError::TooManyProcesses) => 206,
             Self::Ticket(TicketError::Stale) => 300,
             Self::Ticket(TicketError::Invalid) => 301,
             Self::Callback(_) => 400,
@@ -120,6 +124,12 @@ pub enum StateError {
     /// A [`StateStore`](crate::StateStore) could not be read or written; says why.
     #[error("state store: {0}")]
     Store(String),
+    /// The state that processes share cannot be used; says which and why.
+    #[error("shared state {path}: {reason}")]
+    Shared { path: String, reason: String },
+    /// More processes at one time than the shared state was made for.
+    #[error("more processes share the state than shared.max_processes allows")]
+    TooManyProcesses,
 }
 
 impl From<StateError> for Error {
