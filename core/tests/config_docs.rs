@@ -27,7 +27,7 @@ fn the_json_schema_is_up_to_date() {
 fn the_examples_of_the_documentation_are_valid() {
     let text = schema::markdown();
     let examples: Vec<_> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         EngineConfig::parse(example).unwrap_or_else(|e| panic!("{example}\n{e}"));
     }

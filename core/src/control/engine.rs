@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::config::{EngineConfig, Kind, Value, from_path};
+use super::config::{EngineConfig, Kind, SharedConfig, Value, from_path};
+use super::differences::Difference;
 use super::maintain::Maintained;
 use super::metrics;
 use super::reload::{self, Prepared};
+use super::sharing::SharedPools;
 use super::stats::PoolStats;
 use crate::pool::Pool;
+use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::time::now_ns;
 
@@ -42,10 +44,13 @@ use crate::vocabulary::time::now_ns;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Engine {
-    /// In the order of the document.
+    /// In the order of the document; shared ones in that in which they were made.
     pools: RwLock<Vec<Arc<Pool>>>,
     path: Option<PathBuf>,
     version: AtomicU64,
+    sharing: Option<SharedPools>,
+    /// What `pools` are of what is shared, by its changes.
+    synced: AtomicU64,
     /// Held by whoever replaces the configuration.
     reloading: Mutex<()>,
 }
@@ -86,20 +91,89 @@ impl Engine {
     /// # Errors
     /// [`Error::Config`], naming the key.
     pub fn from_value(value: &Value) -> Result<Self, Error> {
-        let engine =
-            Self { pools: RwLock::default(), path: None, version: AtomicU64::new(0), reloading: Mutex::default() };
-        engine.reload_value(value)?;
+        let config = EngineConfig::from_value(value)?;
+        let Some(shared) = &config.shared else {
+            let engine = Self::over(None);
+            engine.reload_value(value)?;
+            return Ok(engine);
+        };
+        let engine = Self::over(Some(SharedPools::open(shared)?));
+        engine.open_pools(&config, value)?;
         Ok(engine)
+    }
+
+    /// The pools of a state that other processes share, as they are: without a configuration of one's own.
+    ///
+    /// # Errors
+    /// [`StateError::Shared`](crate::StateError::Shared) if there is none at this path;
+    /// [`StateError::TooManyProcesses`](crate::StateError::TooManyProcesses).
+    pub fn attach(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let engine = Self::over(Some(SharedPools::attach(path.as_ref())?));
+        engine.sync()?;
+        Ok(engine)
+    }
+
+    fn over(sharing: Option<SharedPools>) -> Self {
+        Self {
+            pools: RwLock::default(),
+            path: None,
+            version: AtomicU64::new(0),
+            sharing,
+            synced: AtomicU64::new(u64::MAX),
+            reloading: Mutex::default(),
+        }
+    }
+
+    /// Attaches to the pools of a configuration, and makes those that are not there.
+    fn open_pools(&self, config: &EngineConfig, value: &Value) -> Result<(), Error> {
+        let Some(sharing) = &self.sharing else { return Ok(()) };
+        let _changing = sharing.lock()?;
+        let mut pools = Vec::new();
+        for (name, config) in &config.pools {
+            let pool = sharing.attach_or_make(name, config).map_err(|error| located(error, name, value))?;
+            pools.push(Arc::new(pool));
+        }
+        self.version.store(1, Ordering::Release);
+        *self.pools.write() = pools;
+        self.sync()
+    }
+
+    /// Takes up which pools other processes have made or taken out.
+    fn sync(&self) -> Result<(), Error> {
+        let Some(sharing) = &self.sharing else { return Ok(()) };
+        let changes = sharing.changes();
+        if self.synced.load(Ordering::Acquire) != changes {
+            let mut pools = self.pools.write();
+            *pools = sharing.sync(&pools)?;
+            self.synced.store(changes, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// In what this process is configured otherwise than pools that were there when it attached to them.
+    pub fn differences(&self) -> Vec<Difference> {
+        self.snapshot().iter().flat_map(|pool| pool.differences()).cloned().collect()
+    }
+
+    /// The file that the state of the pools is in; `None` if it is this process's alone.
+    pub fn shared_path(&self) -> Option<PathBuf> {
+        self.sharing.as_ref().and_then(SharedPools::path)
+    }
+
+    /// Why this process goes on alone although its configuration says `shared`: see
+    /// [`OnBadSegment::Private`](crate::config::OnBadSegment::Private).
+    pub fn private_because(&self) -> Option<&str> {
+        self.sharing.as_ref().and_then(|sharing| sharing.private_because.as_deref())
     }
 
     /// The pool of a name. Look it up once and keep it: it stays the same pool over reloads.
     pub fn pool(&self, name: &str) -> Option<Arc<Pool>> {
-        self.pools.read().iter().find(|pool| pool.name() == name).cloned()
+        self.snapshot().into_iter().find(|pool| pool.name() == name)
     }
 
     /// The names of all pools, in the order of the document.
     pub fn names(&self) -> Vec<String> {
-        self.pools.read().iter().map(|pool| pool.name().to_owned()).collect()
+        self.snapshot().iter().map(|pool| pool.name().to_owned()).collect()
     }
 
     /// Reads the file again that the engine was opened with, and puts it in force: see [`Pool::reload`] for what pools
@@ -130,8 +204,11 @@ impl Engine {
     /// # Errors
     /// [`Error::Config`], naming pool and key.
     pub fn reload_value(&self, value: &Value) -> Result<Reloaded, Error> {
-        let EngineConfig { pools: wanted } = EngineConfig::from_value(value)?;
+        let EngineConfig { pools: wanted, shared } = EngineConfig::from_value(value)?;
+        self.check_shared(shared.as_ref())?;
         let reloading = self.reloading.lock();
+        let changing = self.sharing.as_ref().map(SharedPools::lock).transpose()?;
+        self.sync()?;
         let present = self.pools.read().clone();
         let find = |name: &str| present.iter().find(|pool| pool.name() == name);
         let mut next = Vec::new();
@@ -141,7 +218,10 @@ impl Engine {
             next.push(match find(name) {
                 Some(pool) => pool.clone(),
                 None => {
-                    let made = Pool::builder().name(name).config(config.clone()).build();
+                    let made = match &self.sharing {
+                        Some(sharing) => sharing.attach_or_make(name, config),
+                        None => Pool::alone(name.clone(), config, None, |_| ()),
+                    };
                     reloaded.added.push(name.clone());
                     Arc::new(made.map_err(|error| located(error, name, value))?)
                 }
@@ -160,29 +240,59 @@ impl Engine {
         let now_ns = now_ns();
         let applied: Vec<reload::Untold<'_>> = prepared.into_iter().map(|ready| ready.apply(now_ns)).collect();
         let gone = present.iter().filter(|pool| !next.iter().any(|stays| Arc::ptr_eq(stays, pool)));
-        reloaded.removed = gone.map(|pool| pool.name().to_owned()).collect();
+        for pool in gone {
+            reloaded.removed.push(pool.name().to_owned());
+            if let Some(sharing) = &self.sharing {
+                sharing.remove(pool);
+            }
+        }
         *self.pools.write() = next;
-        reloaded.version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
-        drop(reloading);
+        reloaded.version = self.version_word().fetch_add(1, Ordering::AcqRel) + 1;
+        drop((changing, reloading));
         applied.into_iter().for_each(reload::Untold::tell);
         Ok(reloaded)
+    }
+
+    /// That a new configuration does not ask for another file: it is fixed when the engine is made.
+    fn check_shared(&self, shared: Option<&SharedConfig>) -> Result<(), Error> {
+        let Some(wanted) = shared else { return Ok(()) };
+        let path = std::path::absolute(&wanted.path).unwrap_or_else(|_| PathBuf::from(&wanted.path));
+        let is = match &self.sharing {
+            None => "this process's alone".to_owned(),
+            Some(sharing) => match sharing.path() {
+                Some(is) if is == path => return Ok(()),
+                Some(is) => is.display().to_string(),
+                // What could not be shared when it was opened is not shared now.
+                None => return Ok(()),
+            },
+        };
+        let message = format!("cannot become {}: the state is {is} since the engine was opened", wanted.path);
+        Err(ConfigError::new("shared", 0, message).into())
+    }
+
+    fn version_word(&self) -> &AtomicU64 {
+        self.sharing.as_ref().and_then(SharedPools::version).unwrap_or(&self.version)
     }
 
     /// The configuration in force: `pools` by name, each as [`Pool::config_value`] has it, and `version`.
     pub fn config(&self) -> Value {
         let pools = self.snapshot();
         let pools = Value::map(pools.iter().map(|pool| (pool.name(), pool.config_value())));
-        Value::map([("pools", pools), ("version", Value::from(self.version()))])
+        let shared = self.sharing.as_ref().and_then(SharedPools::config).map(|config| ("shared", config.to_value()));
+        Value::map([("pools", pools)].into_iter().chain(shared).chain([("version", Value::from(self.version()))]))
     }
 
     /// How often a configuration was put in force, the first included.
     pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.version_word().load(Ordering::Acquire)
     }
 
     /// [Maintains](Pool::maintain) all pools; the earliest time at which one of them is due again, and what was done in
     /// all. To be called from a timer, about once a second.
     pub fn maintain(&self, now_ns: u64) -> Maintained {
+        if let Some(sharing) = &self.sharing {
+            sharing.maintain();
+        }
         let mut all = Maintained { next_due_ns: u64::MAX, leases_expired: 0, rebuilt: false };
         for pool in self.snapshot() {
             let one = pool.maintain(now_ns);
@@ -215,6 +325,8 @@ impl Engine {
 
     /// The pools of this moment, so that nobody waits for them while they are asked.
     fn snapshot(&self) -> Vec<Arc<Pool>> {
+        // Pools that cannot be attached to are not there; what is damaged is told to whoever opens it.
+        let _ = self.sync();
         self.pools.read().clone()
     }
 }

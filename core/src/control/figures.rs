@@ -93,7 +93,7 @@ impl Pool {
             strategy: self.strategy().to_owned(),
             config_version: self.config_version(),
             now_ns,
-            processes: 1,
+            processes: self.processes_attached(),
             available: nodes.iter().filter(|n| n.available).count() as u64,
             nodes,
             selections: ended.all + in_flight,
@@ -195,6 +195,11 @@ impl Pool {
             true if self.is_half_open(index, now_ns) => BreakerState::HalfOpen,
             true => BreakerState::Open,
         }
+    }
+
+    /// Processes that share the state, this one included.
+    fn processes_attached(&self) -> u32 {
+        self.share.as_ref().map_or(1, |share| share.segment.attached() as u32)
     }
 
     fn ended(&self, index: usize) -> Ended {

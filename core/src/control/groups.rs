@@ -74,18 +74,23 @@ impl Pool {
         }
     }
 
-    /// That there are tables enough for members of these tiers and zones.
+    /// That there are tables enough for members of these tiers and zones; how many they need.
     pub(crate) fn check_groups(
         &self,
         members: impl Iterator<Item = (u8, u64)>,
         zones: bool,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<usize, ConfigError> {
         let (needed, most) = (groups_among(members, zones).len(), self.memory.layout.limits.max_groups as usize);
         if needed > most {
             let message = format!("{needed} tiers and zones in them, more than the {most} that the pool was made for");
             return Err(ConfigError::limit("limits.max_groups", 0, message));
         }
-        Ok(())
+        Ok(needed)
+    }
+
+    /// How many groups the published plan has.
+    pub(crate) fn groups_in_force(&self) -> usize {
+        self.plan_at(self.generation().current()).word(plan_word::GROUPS) as usize
     }
 
     /// What the plan of such members asks of every pick.

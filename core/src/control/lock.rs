@@ -7,9 +7,9 @@
 use std::time::{Duration, Instant};
 
 use crate::pool::Pool;
+use crate::state::held::{Held, Taken};
 use crate::state::layout::pool_word;
 use crate::state::seat::Holder;
-use crate::sync::Ordering;
 use crate::vocabulary::error::StateError;
 
 /// The right to build and publish plans, until it is dropped.
@@ -56,23 +56,15 @@ impl Pool {
     }
 
     fn try_lock(&self) -> Result<Building<'_>, Holder> {
-        let word = self.memory.pool(pool_word::BUILD_LEASE);
-        let seen = word.load(Ordering::Relaxed);
-        let before = Holder::from_word(seen);
-        match before {
-            Some(holder) if !self.is_gone(holder) => return Err(holder),
-            _ => {}
-        }
-        // Acquire pairs with the release of the previous holder: its plan is ours to build on.
-        match word.compare_exchange(seen, self.seat.holder().word(), Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => {
+        let lease = Held(self.memory.pool(pool_word::BUILD_LEASE));
+        match lease.take(self.seat.holder(), |holder| self.is_gone(holder)) {
+            Taken::By(holder) => Err(holder),
+            Taken::Free => Ok(Building(self)),
+            Taken::After(_) => {
                 let building = Building(self);
-                if before.is_some() {
-                    self.end_what_was_begun();
-                }
+                self.end_what_was_begun();
                 Ok(building)
             }
-            Err(now) => Err(Holder::from_word(now).unwrap_or(self.seat.holder())),
         }
     }
 
@@ -88,6 +80,6 @@ impl Pool {
 
 impl Drop for Building<'_> {
     fn drop(&mut self) {
-        self.0.memory.pool(pool_word::BUILD_LEASE).store(0, Ordering::Release);
+        Held(self.0.memory.pool(pool_word::BUILD_LEASE)).give_back();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::config::{validate_node, validate_nodes};
+use super::config::{PoolConfig, validate_node, validate_nodes};
 use super::publish::Change;
 use super::settings::zone_hash;
 use crate::plan::ids;
@@ -65,7 +65,7 @@ impl Pool {
         let building = self.enter()?;
         self.check_quotas(specs)?;
         let steps = self.steps();
-        let replacement = self.find_places(specs, &steps, self.live().zones())?;
+        let replacement = self.find_places(specs, &steps, &self.config().clone())?;
         let change = Change { specs, replacement, draining: Draining::Ends, steps, config: None };
         let (changed, _) = self.put_in_force(change, now_ns());
         drop(building);
@@ -73,15 +73,25 @@ impl Pool {
         Ok(())
     }
 
-    /// Where each of valid nodes goes, if all of them can be. Changes nothing. For the holder of the build lease.
-    pub(crate) fn find_places(&self, specs: &[NodeSpec], steps: &[Step], zones: bool) -> Result<Replacement, Error> {
+    /// Where each of valid nodes goes under a configuration, if all of them can be. Changes nothing. For the holder of the
+    /// build lease.
+    pub(crate) fn find_places(
+        &self,
+        specs: &[NodeSpec],
+        steps: &[Step],
+        config: &PoolConfig,
+    ) -> Result<Replacement, Error> {
         let present = self.members();
-        self.check_groups(specs.iter().map(|s| (s.tier, zone_hash(&s.zone))), zones)?;
+        let grouping = || specs.iter().map(|s| (s.tier, zone_hash(&s.zone)));
+        let groups = self.check_groups(grouping(), config.zones.is_some())?;
         self.check_ring(steps, specs.iter().map(|s| s.weight))?;
         let by_id: HashMap<String, usize> =
             present.iter().map(|&i| (self.memory.record(i).id().as_str().to_owned(), i)).collect();
         let fresh = specs.iter().filter(|s| !by_id.contains_key(&s.id)).count();
         let mut free = self.free_indices(fresh)?;
+        let nodes = free.iter().map(|index| index + 1).max().unwrap_or(0);
+        let weights = specs.iter().map(|s| u64::from(s.weight)).sum();
+        self.reserve_room(config, steps, nodes, groups, weights)?;
         let mut place = |spec: &NodeSpec| match by_id.get(&spec.id) {
             Some(&index) => Place::Stays(index),
             None => Place::Joins(free.pop().unwrap_or_default()),
@@ -136,9 +146,11 @@ impl Pool {
         self.check_ring(&steps, weights())?;
         let grouping = |&i: &usize| (self.memory.node(i).tier(), self.memory.node(i).zone().load(Ordering::Relaxed));
         let joining = specs.iter().map(|s| (s.tier, zone_hash(&s.zone)));
-        self.check_groups(members.iter().map(grouping).chain(joining), self.live().zones())?;
+        let groups = self.check_groups(members.iter().map(grouping).chain(joining), self.live().zones())?;
         self.check_quotas(&specs)?;
         let free: Vec<usize> = self.free_indices(specs.len())?.into_iter().rev().collect();
+        let nodes = free.iter().map(|index| index + 1).max().unwrap_or(0);
+        self.reserve_room(&self.config().clone(), &steps, nodes, groups, weights().map(u64::from).sum())?;
         let placed = self.add_nodes(members, &specs, &free, &steps);
         drop(building);
         let added = specs.into_iter().map(|spec| spec.id).collect();
@@ -172,6 +184,8 @@ impl Pool {
         self.check_weight_sum(weights())?;
         let steps = self.steps();
         self.check_ring(&steps, weights())?;
+        let groups = self.groups_in_force();
+        self.reserve_room(&self.config().clone(), &steps, 0, groups, weights().map(u64::from).sum())?;
         self.memory.record(index).set_weight(weight);
         self.memory.node(index).set_weight(weight);
         self.change_state(index, |s| s.with_weight(weight));

@@ -1,7 +1,9 @@
 //! Above the pool: configuration, membership, policy, maintenance, and what there is to see.
 
+mod boot;
 mod checks;
 pub mod config;
+mod differences;
 mod engine;
 mod figures;
 mod file_store;
@@ -18,10 +20,15 @@ pub(crate) mod publish;
 mod reload;
 mod report;
 mod reported;
+mod room;
 pub(crate) mod settings;
+#[cfg(all(target_os = "linux", not(loom)))]
+pub(crate) mod shared;
+pub(crate) mod sharing;
 pub mod stats;
 
 pub use checks::CheckDue;
+pub use differences::Difference;
 pub use engine::{Engine, Reloaded};
 pub use file_store::FileStore;
 pub use maintain::Maintained;

@@ -48,6 +48,8 @@ impl Pool {
         self.check_ring(&steps, members.iter().map(|&i| self.memory.node(i).weight()))?;
         let config = PoolConfig { strategy: chain, ..self.config().clone() };
         self.check_text(&config)?;
+        let weights = members.iter().map(|&i| u64::from(self.memory.node(i).weight())).sum();
+        self.reserve_room(&config, &steps, 0, self.groups_in_force(), weights)?;
         // Nothing can be refused from here on. The strategy before is dropped when others may build again: its drop is
         // the user's, and may call this pool.
         if let Some(own) = own {

@@ -93,7 +93,7 @@ impl Pool {
         let building = self.enter()?;
         self.check_room(config)?;
         let steps = self.steps_of(&config.strategy)?;
-        let replacement = self.find_places(&config.nodes, &steps, config.zones.is_some())?;
+        let replacement = self.find_places(&config.nodes, &steps, config)?;
         let without_nodes = PoolConfig { nodes: Vec::new(), node_lines: Vec::new(), ..config.clone() };
         let change =
             Change { specs: &config.nodes, replacement, draining: Draining::Ends, steps, config: Some(without_nodes) };

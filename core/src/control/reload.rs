@@ -104,13 +104,13 @@ impl Pool {
             return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
         }
         self.keep_user_data(&mut config.nodes);
-        let replacement = self.find_places(&config.nodes, &steps, config.zones.is_some())?;
+        let replacement = self.find_places(&config.nodes, &steps, &config)?;
         let differs = config != self.config_in_force();
         Ok(Prepared { pool: self, config, steps, replacement, differs, building })
     }
 
     /// A configuration as it would be in force here: two that mean the same are equal.
-    fn settled(&self, config: &PoolConfig) -> PoolConfig {
+    pub(crate) fn settled(&self, config: &PoolConfig) -> PoolConfig {
         let mut config = config.clone();
         let own_is_in_charge = self.config().strategy.iter().any(|s| s.kind == StrategyKind::Custom);
         if own_is_in_charge && !config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) {
@@ -123,6 +123,8 @@ impl Pool {
         }
         config.limits.max_picks = config.limits.max_picks.next_multiple_of(64);
         config.node_lines = Vec::new();
+        // Where it is shared is not the pool's to say once it is.
+        config.shared = None;
         config
     }
 
@@ -138,6 +140,15 @@ impl Pool {
         let plan = self.plan_at(self.generation().current());
         for node in nodes.iter_mut().filter(|node| node.user_data == 0) {
             node.user_data = self.member(plan, &node.id).map_or(0, |index| self.user_data_of(self.reference(index)));
+        }
+    }
+
+    /// Takes up the host's own numbers of nodes that are there.
+    pub(crate) fn take_user_data(&self, nodes: &[NodeSpec]) {
+        for node in nodes.iter().filter(|node| node.user_data != 0) {
+            if let Some(there) = self.node(&node.id) {
+                self.set_user_data(there, node.user_data);
+            }
         }
     }
 
@@ -179,7 +190,7 @@ impl Pool {
 }
 
 /// What is fixed of the limits, by key.
-fn fixed_limits(limits: &Limits) -> [(&'static str, u32); 7] {
+pub(crate) fn fixed_limits(limits: &Limits) -> [(&'static str, u32); 7] {
     [
         ("limits.max_nodes", limits.max_nodes),
         ("limits.max_picks", limits.max_picks),

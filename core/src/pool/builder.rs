@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{Pool, PoolNode};
-use crate::control::config::{HealthConfig, PoolConfig, StrategyConfig, StrategyKind};
+use crate::control::config::{HealthConfig, PoolConfig, SharedConfig, StrategyConfig, StrategyKind};
 use crate::control::policy::IntoChain;
+use crate::control::sharing::SharedPools;
 use crate::policies::health::HealthPolicy;
 use crate::strategy::Strategy;
 use crate::vocabulary::error::{ConfigError, Error};
@@ -92,6 +93,14 @@ impl PoolBuilder {
         self
     }
 
+    /// Shares the pool's state with all processes that open the same file: see
+    /// [`SharedConfig`](crate::config::SharedConfig). A pool of this name that is there already is attached to, and not
+    /// changed: see [`Pool::differences`].
+    pub fn shared(mut self, shared: SharedConfig) -> Self {
+        self.config.shared = Some(shared);
+        self
+    }
+
     /// 0 = off: a pick that is never finished stays in flight.
     pub fn lease_timeout_ms(mut self, timeout_ms: u64) -> Self {
         self.config.lease_timeout_ms = timeout_ms;
@@ -109,12 +118,15 @@ impl PoolBuilder {
         if self.own_strategy.is_none() && config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) {
             return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
         }
-        let pool = Pool::private(self.name, &config, self.own_health)?;
-        if let Some(own) = self.own_strategy {
-            pool.own_strategy.set(own);
+        let own = |pool: &Pool| _ = self.own_strategy.map(|own| pool.own_strategy.set(own));
+        let Some(shared) = config.shared.take() else {
+            return Pool::alone(self.name, &config, self.own_health, own);
+        };
+        if self.own_health.is_some() {
+            let message = "a health policy of one's own keeps what it knows in one process: not with `shared`";
+            return Err(ConfigError::new("shared", 0, message).into());
         }
-        pool.begin(&config)?;
-        Ok(pool)
+        SharedPools::open(&shared)?.pool(self.name, &config, own)
     }
 }
 

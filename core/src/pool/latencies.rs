@@ -63,6 +63,11 @@ impl Pool {
         live.node_latencies().then(|| self.node_histogram(index).counts(now_ns, live.stats_window_ns()))
     }
 
+    /// What was measured of late begins with nothing.
+    pub(crate) fn forget_pool_latencies(&self) {
+        self.memory.latencies()[Cumulative::WORDS..].iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
     /// For another node at the index.
     pub(crate) fn forget_latencies(&self, index: usize) {
         let words = self.memory.node_latencies(index);

@@ -71,12 +71,21 @@ pub(crate) fn layout_of(shape: &Shape) -> Layout {
 }
 
 impl Pool {
-    /// An empty pool on private memory.
-    pub(super) fn private(
+    /// A pool on private memory. `own`: puts a strategy of the user's own in it.
+    pub(crate) fn alone(
         name: String,
         config: &PoolConfig,
         own_health: Option<Box<dyn HealthPolicy>>,
+        own: impl FnOnce(&Self),
     ) -> Result<Self, Error> {
+        let pool = Self::private(name, config, own_health)?;
+        own(&pool);
+        pool.begin(config)?;
+        Ok(pool)
+    }
+
+    /// An empty pool on private memory.
+    fn private(name: String, config: &PoolConfig, own_health: Option<Box<dyn HealthPolicy>>) -> Result<Self, Error> {
         let shape = shape_of(config, 1);
         let no_memory =
             |e: std::io::Error| ConfigError::limit("limits", 0, format!("no memory for a pool of these limits: {e}"));
@@ -103,6 +112,7 @@ impl Pool {
             seed,
             seat: Seat::new(holder),
             share,
+            differences: Box::default(),
             observers: Observers::default(),
             waiters: Waiters::default(),
             in_force: InForce::new(config),

@@ -88,6 +88,8 @@ pub struct Pool {
     pub(crate) seat: Seat,
     /// What it is a part of, if other processes share it.
     pub(crate) share: Option<make::Share>,
+    /// In what this process is configured otherwise than the pool that it attached to.
+    pub(crate) differences: Box<[crate::control::Difference]>,
     /// The host's own number of each node, of this process alone: generation (32 bits) is kept beside it.
     pub(crate) user_data: Box<[UserData]>,
     pub(crate) own_strategy: own_strategy::OwnStrategy,

@@ -298,6 +298,12 @@ impl Pool {
         }
     }
 
+    /// What was used begins with nothing, and nobody asked to be left out.
+    pub(crate) fn forget_usage(&self, index: usize) {
+        self.quota(index).exhaust(0);
+        (0..QUOTAS_MAX).for_each(|at| self.quota(index).reset_dimension(at));
+    }
+
     /// Used and limit of a node in each of these dimensions of the pool.
     pub(crate) fn quotas_used(&self, index: usize, quotas: &[QuotaLimit], now_ns: u64) -> Vec<(u64, u64)> {
         let limits = self.limits_of(index);

@@ -121,6 +121,15 @@ impl Pool {
         self.sessions().clear(key_hash(session.as_ref()))
     }
 
+    /// Forgets all sessions.
+    pub(crate) fn forget_sessions(&self) {
+        let words = self.memory.affinity();
+        // Untouched pages stay uncommitted.
+        if self.live().affinity() {
+            words.iter().for_each(|word| word.store(0, Ordering::Release));
+        }
+    }
+
     /// How many sessions are remembered.
     pub(crate) fn sessions_at(&self, now_ns: u64) -> usize {
         if self.live().affinity() { self.sessions().len(now_ns) } else { 0 }

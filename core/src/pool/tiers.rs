@@ -10,9 +10,9 @@ use crate::plan::groups::{self, GroupsOfTier};
 use crate::plan::view::PlanView;
 use crate::policies::tiers::{ALL, Shares, TIERS, Takes, TierState, takes};
 use crate::policies::zones::{self, even_load_share, room};
+use crate::state::held::{Held, Taken};
 use crate::state::layout::{attention, plan_word, pool_word};
 use crate::state::node::State;
-use crate::state::seat::Holder;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::Error;
 use crate::vocabulary::rng::mix;
@@ -191,7 +191,7 @@ impl Pool {
             }
             let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst);
             let changes = self.work_out_situation(now_ns);
-            self.memory.pool(pool_word::SITUATION_LEASE).store(0, Ordering::SeqCst);
+            Held(self.memory.pool(pool_word::SITUATION_LEASE)).give_back();
             for event in changes.into_iter().flatten() {
                 self.tell(|| Some(event));
             }
@@ -203,11 +203,8 @@ impl Pool {
 
     /// Takes the lease of whoever works out the situation; whether nobody has it that lives.
     fn take_situation(&self) -> bool {
-        let lease = self.memory.pool(pool_word::SITUATION_LEASE);
-        let seen = lease.load(Ordering::Relaxed);
-        let is_free = Holder::from_word(seen).is_none_or(|holder| self.is_gone(holder));
-        let me = self.seat.holder().word();
-        is_free && lease.compare_exchange(seen, me, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        let lease = Held(self.memory.pool(pool_word::SITUATION_LEASE));
+        !matches!(lease.take(self.seat.holder(), |holder| self.is_gone(holder)), Taken::By(_))
     }
 
     /// What changed: panic, the main tier.

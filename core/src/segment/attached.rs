@@ -14,6 +14,7 @@ use super::header::{self, word};
 use super::liveness::{self, lives};
 use super::processes::{self, Processes, Row};
 use crate::state::arena::{Arena, Region};
+use crate::state::held::{Held, Taken};
 use crate::state::layout::{Layout, Shape};
 use crate::state::memory::Memory;
 use crate::state::seat::{Holder, ROWS_MAX, Seat};
@@ -71,6 +72,15 @@ pub(crate) struct Found {
     pub(crate) described: Described,
 }
 
+/// Writes what changes of a head, into a file that nobody else knows yet.
+pub(crate) fn begin_head(file: &SegmentFile) -> io::Result<()> {
+    let control = file.map(0, file.fixed.control_words(), true)?;
+    let head = control.region(0..header::WORDS);
+    header::at(head.words(), word::BOOT).store(boot_id(), Ordering::SeqCst);
+    header::at(head.words(), word::VERSION).store(1, Ordering::SeqCst);
+    Ok(())
+}
+
 /// Why this process cannot sit down.
 #[derive(Debug)]
 pub(crate) struct NoSeat;
@@ -78,8 +88,8 @@ pub(crate) struct NoSeat;
 /// A pool that is being made; dropped before it is [done](Making::done), it is taken back.
 pub(crate) struct Making<'s> {
     segment: &'s Segment,
-    entry: usize,
-    life: u64,
+    pub(crate) entry: usize,
+    pub(crate) life: u64,
     pub(crate) memory: Arc<Memory>,
     is_done: bool,
 }
@@ -169,26 +179,35 @@ impl Segment {
                 row.set_locked();
             }
         }
-        for mapped in self.mapped.read().iter() {
-            self.sit_down_in(mapped.entry, &mapped.memory);
-        }
-        Ok(())
+        let seated = self.mapped.read().iter().try_for_each(|mapped| self.sit_down_in(mapped.entry, &mapped.memory));
+        seated.map_err(|_| NoSeat)
     }
 
     /// Has this process's row of a pool summed up.
-    fn sit_down_in(&self, entry: usize, memory: &Memory) {
+    fn sit_down_in(&self, entry: usize, memory: &Memory) -> io::Result<()> {
         if !self.is_writer {
-            return;
+            return Ok(());
         }
         if let Some(row) = self.own_row() {
             row.set_mapped(entry, true);
         }
         memory.rows_used().sit_down(self.seat.row());
+        memory.commit_row(self.seat.row())
+    }
+
+    /// How many processes are attached.
+    pub(crate) fn attached(&self) -> u64 {
+        self.processes().rows().filter(|row| row.state().phase() == processes::Phase::Active).count() as u64
     }
 
     /// Attempts of this process's picks that were made again.
     pub(crate) fn repeats(&self) -> Option<&AtomicU64> {
         self.own_row().map(Row::repeats)
+    }
+
+    /// What somebody is who only looks: a row that no memory has.
+    pub(crate) fn nobody(&self) -> Holder {
+        Holder::new(1, ROWS_MAX)
     }
 
     pub(crate) fn own_row(&self) -> Option<Row<'_>> {
@@ -200,8 +219,7 @@ impl Segment {
         if holder == STANDING {
             return !self.file.is_locked_by_another(STANDING_LOCK);
         }
-        holder != self.seat.holder()
-            && self.processes().is_gone(holder, |row, state| self.lives(row, state, now_ns()))
+        holder != self.seat.holder() && self.processes().is_gone(holder, |row, state| self.lives(row, state, now_ns()))
     }
 
     fn lives(&self, row: Row<'_>, state: processes::State, now: u64) -> bool {
@@ -250,7 +268,7 @@ impl Segment {
             return Ok(memory);
         }
         let memory = Arc::new(self.map(&found.described)?);
-        self.keep(found.entry, found.life, memory.clone());
+        self.keep(found.entry, found.life, memory.clone())?;
         Ok(memory)
     }
 
@@ -259,12 +277,13 @@ impl Segment {
         mapped.iter().find(|one| (one.entry, one.life) == (entry, life)).map(|one| one.memory.clone())
     }
 
-    fn keep(&self, entry: usize, life: u64, memory: Arc<Memory>) {
+    fn keep(&self, entry: usize, life: u64, memory: Arc<Memory>) -> io::Result<()> {
         let mut mapped = self.mapped.write();
         // What was in this place before is not there any more.
         mapped.retain(|other| other.entry != entry);
-        self.sit_down_in(entry, &memory);
+        self.sit_down_in(entry, &memory)?;
         mapped.push(Mapped { entry, life, memory });
+        Ok(())
     }
 
     fn map(&self, described: &Described) -> io::Result<Memory> {
@@ -299,11 +318,12 @@ impl Segment {
             self.file.clear(offset, size)?;
             let memory = self.map(&described)?;
             memory.commit_base()?;
-            Ok(Arc::new(memory))
+            let memory = Arc::new(memory);
+            self.keep(entry.index, entry.state().1, memory.clone())?;
+            Ok(memory)
         });
         match made {
             Ok(memory) => {
-                self.keep(entry.index, entry.state().1, memory.clone());
                 let life = entry.state().1;
                 Ok(Some(Making { segment: self, entry: entry.index, life, memory, is_done: false }))
             }
@@ -381,30 +401,18 @@ impl Segment {
     /// The right to change the directory; `None` if another process has it and lives.
     pub(crate) fn lock(&self) -> Option<Changing<'_>> {
         let me = self.seat().ok()?;
-        let lease = self.word(word::LEASE);
-        let mut yields = 0;
-        loop {
-            let seen = lease.load(Ordering::SeqCst);
-            match Holder::from_word(seen) {
-                // A thread of this process.
-                Some(holder) if holder == me => {}
-                Some(holder) if !self.is_gone(holder) => {
-                    yields += 1;
-                    if yields > WAITS_MAX {
-                        return None;
-                    }
+        let lease = Held(self.word(word::LEASE));
+        for _ in 0..WAITS_MAX {
+            match lease.take(me, |holder| self.is_gone(holder)) {
+                Taken::Free => return Some(Changing(self)),
+                Taken::After(_) => {
+                    self.end_making();
+                    return Some(Changing(self));
                 }
-                before => {
-                    if lease.compare_exchange(seen, me.word(), Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-                        if before.is_some() {
-                            self.end_making();
-                        }
-                        return Some(Changing(self));
-                    }
-                }
+                Taken::By(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        None
     }
 
     /// For whoever took the lease of somebody that is gone.
@@ -488,18 +496,17 @@ impl Segment {
     }
 }
 
-/// Looks at a lease that another process has, a millisecond apart.
+/// Looks at a lease that somebody else has, a millisecond apart.
 const WAITS_MAX: u32 = 5000;
 
 impl Making<'_> {
     /// Makes the pool known.
-    pub(crate) fn done(mut self) -> (usize, u64) {
+    pub(crate) fn done(mut self) {
         self.is_done = true;
         if let Some(entry) = self.segment.entries().nth(self.entry) {
             entry.set_phase(Phase::There);
         }
         self.segment.note_change();
-        (self.entry, self.life)
     }
 }
 
@@ -516,15 +523,14 @@ pub(crate) struct Changing<'s>(&'s Segment);
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.0.word(word::LEASE).store(0, Ordering::SeqCst);
+        Held(self.0.word(word::LEASE)).give_back();
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
         // What a child inherited and never used is its parent's.
-        let is_seated =
-            self.incarnation.load(LocalOrdering::Acquire) == fork::incarnation() && self.is_writer;
+        let is_seated = self.incarnation.load(LocalOrdering::Acquire) == fork::incarnation() && self.is_writer;
         let holder = self.seat.holder();
         let Some(row) = self.own_row().filter(|row| is_seated && row.is_of(holder)) else { return };
         self.reclaim(row);

@@ -75,7 +75,8 @@ impl SegmentFile {
     pub(crate) fn open(path: &Path, is_writer: bool) -> Result<Self, NotOpened> {
         let access = if is_writer { OFlags::RDWR } else { OFlags::RDONLY };
         let file = File::from(
-            rustix::fs::open(path, access | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).map_err(io::Error::from)?,
+            rustix::fs::open(path, access | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())
+                .map_err(io::Error::from)?,
         );
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -96,12 +97,8 @@ impl SegmentFile {
         let unnamed = Unnamed::beside(path, Mode::from_raw_mode(mode))?;
         // Not as the caller's mask has it: who shares the state is named in the configuration.
         rustix::fs::fchmod(&unnamed.file, Mode::from_raw_mode(mode))?;
-        let segment = Self {
-            id: FileId::of_open(&unnamed.file)?,
-            file: unnamed.file.try_clone()?,
-            path: path.to_owned(),
-            fixed,
-        };
+        let segment =
+            Self { id: FileId::of_open(&unnamed.file)?, file: unnamed.file.try_clone()?, path: path.to_owned(), fixed };
         segment.grow(fixed.control_words() as u64 * 8)?;
         segment.commit(0, fixed.control_words() as u64 * 8)?;
         let words = fixed.to_words();

@@ -21,6 +21,6 @@ pub(crate) mod nowhere;
 pub(crate) mod processes;
 
 #[cfg(all(target_os = "linux", not(loom)))]
-pub(crate) use attached::{NoSeat, Segment};
+pub(crate) use attached::{NoSeat, Segment, begin_head};
 #[cfg(not(all(target_os = "linux", not(loom))))]
 pub(crate) use nowhere::{NoSeat, Segment};

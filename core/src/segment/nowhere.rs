@@ -13,6 +13,14 @@ impl Segment {
         match *self {}
     }
 
+    pub(crate) fn path(&self) -> &std::path::Path {
+        match *self {}
+    }
+
+    pub(crate) fn attached(&self) -> u64 {
+        match *self {}
+    }
+
     pub(crate) fn is_gone(&self, _: Holder) -> bool {
         match *self {}
     }

@@ -409,18 +409,16 @@ mod models {
     fn who_comes_next_is_not_reaped(reap: Reap) {
         loom::model(move || {
             let (shared, holders) = with_a_dead_one(3);
-            let reapers: Vec<_> = [holders[1], holders[2]]
-                .into_iter()
-                .map(|me| {
-                    let shared = shared.clone();
-                    thread::spawn(move || reap(&shared, me))
-                })
-                .collect();
+            let other = {
+                let (shared, me) = (shared.clone(), holders[2]);
+                thread::spawn(move || reap(&shared, me))
+            };
+            reap(&shared, holders[1]);
             let sat_down = Processes(&shared.rows).row(0).unwrap().claim(&identity(7), 1);
             if sat_down.is_some() {
                 shared.in_flight.fetch_add(1, Ordering::SeqCst);
             }
-            reapers.into_iter().for_each(|r| r.join().unwrap());
+            other.join().unwrap();
             let in_flight = shared.in_flight.load(Ordering::SeqCst);
             let state = Processes(&shared.rows).row(0).unwrap().state();
             match sat_down {

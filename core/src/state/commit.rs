@@ -11,6 +11,7 @@ use super::arena::{Packed16, Packed32};
 use super::layout::{Layout, PlanLayout, pool_word};
 use super::lease::{RUN_SLOTS, SLOT_WORDS};
 use super::memory::Memory;
+use super::rows::LINE_ROWS;
 use super::{guard, node};
 use crate::sync::Ordering;
 
@@ -67,11 +68,31 @@ impl Memory {
             ring_entries: ring_entries as usize,
         };
         ranges(&self.layout, needed).iter().try_for_each(reserve)?;
+        self.lines_of_rows().try_for_each(|line| reserve(&self.rows_in(line, needed.nodes)))?;
         word(2).fetch_or(kinds, Ordering::AcqRel);
         for (at, value) in [(0, nodes), (1, groups), (3, table_size), (4, ring_entries)] {
-            word(at).fetch_max(value, Ordering::AcqRel);
+            word(at).fetch_max(value, Ordering::SeqCst);
         }
-        Ok(())
+        // Who sat down meanwhile has not seen that there are more nodes, unless after this.
+        self.lines_of_rows().try_for_each(|line| reserve(&self.rows_in(line, needed.nodes)))
+    }
+
+    /// Reserves the counts of a process that sits down in `row`, on as many nodes as there are.
+    pub(crate) fn commit_row(&self, row: usize) -> io::Result<()> {
+        let Some(reserve) = &self.reserve else { return Ok(()) };
+        let nodes = self.pool(pool_word::COMMITTED).load(Ordering::SeqCst) as usize;
+        reserve(&self.rows_in(row / LINE_ROWS, nodes))
+    }
+
+    fn lines_of_rows(&self) -> std::ops::Range<usize> {
+        0..self.rows_used().ever().div_ceil(LINE_ROWS)
+    }
+
+    fn rows_in(&self, line: usize, nodes: usize) -> Range<usize> {
+        let area = &self.layout.rows;
+        let max = self.nodes_max();
+        let start = area.start + (line * max * LINE_ROWS).min(area.len());
+        start..(start + nodes.min(max) * LINE_ROWS).min(area.end)
     }
 
     /// Reserves what is needed before there is anything.
@@ -91,7 +112,8 @@ impl Memory {
         let slots = run * RUN_SLOTS..(run + 1) * RUN_SLOTS;
         let words = self.layout.sizes.reservation_words;
         let part = |area: &Range<usize>, size: usize| area.start + slots.start * size..area.start + slots.end * size;
-        reserve(&part(&self.layout.slots, SLOT_WORDS)).is_ok() && reserve(&part(&self.layout.reservations, words)).is_ok()
+        reserve(&part(&self.layout.slots, SLOT_WORDS)).is_ok()
+            && reserve(&part(&self.layout.reservations, words)).is_ok()
     }
 }
 
@@ -100,7 +122,6 @@ fn ranges(layout: &Layout, needed: Needed) -> Vec<Range<usize>> {
     let of_nodes = |area: &Range<usize>, words: usize| area.start..area.start + nodes * words;
     let mut ranges = vec![
         of_nodes(&layout.nodes, node::WORDS),
-        of_nodes(&layout.rows, layout.row_words),
         of_nodes(&layout.records[0], layout.record_words),
         of_nodes(&layout.records[1], layout.record_words),
         of_nodes(&layout.guards, guard::WORDS),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::arena::{Packed16, Packed32};
 use super::lease::{RUN_SLOTS, RUN_WORDS, SLOT_WORDS};
+use super::rows::LINE_ROWS;
 use crate::vocabulary::limits::Limits;
 use crate::vocabulary::text::TEXT_BYTES_MAX;
 
@@ -230,9 +231,8 @@ pub(crate) struct Layout {
     pub(crate) runs: Range<usize>,
     pub(crate) slots: Range<usize>,
     pub(crate) nodes: Range<usize>,
-    /// In-flight rows of processes 1 and up, node by node.
+    /// In-flight rows of all processes: see `state::rows`. That of a private memory is among the nodes' words.
     pub(crate) rows: Range<usize>,
-    pub(crate) row_words: usize,
     /// The two records of each node: those of even pointers, then those of odd ones, since most nodes never change.
     pub(crate) records: [Range<usize>; 2],
     pub(crate) record_words: usize,
@@ -304,7 +304,11 @@ impl Layout {
         limits.max_picks = limits.max_picks.clamp(64, Limits::PICKS_MAX).next_multiple_of(RUN_SLOTS as u32);
         let nodes_max = limits.max_nodes as usize;
         let picks_max = limits.max_picks as usize;
-        let row_words = (limits.max_processes as usize).saturating_sub(1).next_multiple_of(LINE);
+        // Those of a shared memory are apart from what decisions read: a line that all hot processes write, and only one.
+        let row_lines = match limits.max_processes as usize {
+            ..=1 => 0,
+            processes => processes.div_ceil(LINE_ROWS),
+        };
         let record_words = super::record::words(&limits);
 
         let groups = limits.max_groups as usize + 1;
@@ -319,8 +323,7 @@ impl Layout {
             slots: c.take(picks_max * SLOT_WORDS),
             // A power of two, so that an index is bounded by a mask.
             nodes: c.take(nodes_max.next_power_of_two() * super::node::WORDS),
-            rows: c.take(nodes_max * row_words),
-            row_words,
+            rows: c.take(row_lines * nodes_max * LINE_ROWS),
             records: [c.take(nodes_max * record_words), c.take(nodes_max * record_words)],
             record_words,
             guards: c.take(nodes_max * super::guard::WORDS),

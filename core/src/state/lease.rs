@@ -303,11 +303,23 @@ impl<'a> Leases<'a> {
     /// Every open ticket, with what it holds.
     pub(crate) fn open_tickets(self) -> impl Iterator<Item = (Ticket, Leased)> + 'a {
         let used = self.runs_used.load(Ordering::Acquire) as usize;
-        self.slots.chunks_exact(SLOT_WORDS).take(used.saturating_mul(RUN_SLOTS)).enumerate().filter_map(|(slot, words)| {
-            let word = words[0].load(Ordering::Acquire);
-            let leased = Leased::of(words, word, Ordering::Acquire);
-            (word & OPEN != 0).then(|| (Ticket::new(slot, (word >> 32) as u32), leased))
-        })
+        self.slots.chunks_exact(SLOT_WORDS).take(used.saturating_mul(RUN_SLOTS)).enumerate().filter_map(
+            |(slot, words)| {
+                let word = words[0].load(Ordering::Acquire);
+                let leased = Leased::of(words, word, Ordering::Acquire);
+                (word & OPEN != 0).then(|| (Ticket::new(slot, (word >> 32) as u32), leased))
+            },
+        )
+    }
+
+    /// Closes every ticket of the process in `row`, and calls `each` with what it held; so often as this is the one to
+    /// close it.
+    pub(crate) fn close_all_of(self, row: usize, mut each: impl FnMut(Leased)) {
+        for (ticket, _) in self.open_tickets().filter(|(_, leased)| leased.row as usize == row) {
+            if let Ok(leased) = self.close(ticket, row) {
+                each(leased);
+            }
+        }
     }
 
     /// Forgets the owners that are threads of the process in `row`: it is gone, or was forked.
@@ -437,6 +449,47 @@ mod models {
                 assert_eq!((leased.node, leased.node_generation, leased.started_ns), (2, 2, 2));
             }
             assert!(early ^ late.join().unwrap());
+        });
+    }
+
+    /// A process that is taken for dead finishes a pick all the same, while its row is reclaimed: one of them counts it off.
+    fn finished_or_reclaimed(close_all_of: fn(Leases<'_>, &mut dyn FnMut(Leased))) {
+        loom::model(move || {
+            let slots = Slots::new();
+            slots.runs_used.store(1, Ordering::Relaxed);
+            let (ticket, in_flight) = (slots.open(7), Arc::new(AtomicU64::new(1)));
+            let finisher = {
+                let (slots, in_flight) = (slots.clone(), in_flight.clone());
+                thread::spawn(move || {
+                    if slots.leases().close(ticket, 0).is_ok() {
+                        in_flight.fetch_sub(1, Ordering::SeqCst);
+                    }
+                })
+            };
+            close_all_of(slots.leases(), &mut |leased| {
+                assert_eq!((leased.node, leased.node_generation), (7, 7));
+                in_flight.fetch_sub(1, Ordering::SeqCst);
+            });
+            finisher.join().unwrap();
+            assert_eq!(in_flight.load(Ordering::SeqCst), 0);
+            assert_eq!(slots.leases().close(ticket, 0), Err(Refused::Stale));
+        });
+    }
+
+    #[test]
+    fn a_pick_is_finished_or_reclaimed() {
+        finished_or_reclaimed(|leases, each| leases.close_all_of(0, each));
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_that_reclaims_without_a_swap_counts_off_twice() {
+        finished_or_reclaimed(|leases, each| {
+            for (ticket, _) in leases.open_tickets() {
+                if let Ok(leased) = close_without_swap(leases, ticket) {
+                    each(leased);
+                }
+            }
         });
     }
 

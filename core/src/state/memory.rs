@@ -8,7 +8,8 @@ use super::layout::{LINE, Layout, PlanLayout, plan_word, pool_word};
 use super::lease::Leases;
 use super::node::{NodeWords, row};
 use super::record::{Record, part};
-use super::rows::RowsUsed;
+use super::rows::{LINE_ROWS, RowsUsed};
+use super::seat::ROWS_MAX;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::text::Text;
 
@@ -170,9 +171,9 @@ impl Memory {
     /// The in-flight count of a node that only process `process` writes.
     #[inline(always)]
     pub(crate) fn row(&self, index: usize, process: usize) -> &AtomicU64 {
-        match process {
-            0 => self.node(index).first_row(),
-            _ => self.further_row(index, process),
+        match self.is_shared() {
+            false => self.node(index).own_row(),
+            true => &self.line_of_rows(index, process / LINE_ROWS)[process % LINE_ROWS],
         }
     }
 
@@ -184,13 +185,16 @@ impl Memory {
     /// In flight of a node over all processes.
     #[inline(always)]
     pub(crate) fn in_flight(&self, index: usize) -> u64 {
-        let first = row::in_flight(self.node(index).first_row().load(Ordering::SeqCst));
         if !self.is_shared() {
-            return first;
+            return row::in_flight(self.node(index).own_row().load(Ordering::SeqCst));
         }
-        let used = self.rows_used().count().saturating_sub(1);
-        let further = self.further_rows(index).iter().take(used).map(|r| row::in_flight(r.load(Ordering::SeqCst)));
-        further.fold(first, u64::wrapping_add)
+        let (mut left, mut line, mut sum) = (self.rows_used().count(), 0, 0u64);
+        while left > 0 {
+            let rows = self.line_of_rows(index, line).iter().take(left.min(LINE_ROWS));
+            sum = rows.map(|r| row::in_flight(r.load(Ordering::SeqCst))).fold(sum, u64::wrapping_add);
+            (left, line) = (left.saturating_sub(LINE_ROWS), line + 1);
+        }
+        sum
     }
 
     #[inline(always)]
@@ -200,13 +204,12 @@ impl Memory {
 
     /// Picks of a node that have ended, over all processes; wraps at 2³².
     pub(crate) fn finished(&self, index: usize) -> u32 {
-        let rows = std::iter::once(self.node(index).first_row()).chain(self.further_rows(index));
-        rows.fold(0, |sum, r| sum.wrapping_add(row::finished(r.load(Ordering::Relaxed))))
+        self.all_rows(index).fold(0, |sum, r| sum.wrapping_add(row::finished(r.load(Ordering::Relaxed))))
     }
 
     /// Takes the count of ended picks back to 0, for another node at the index. What is in flight stays.
     pub(crate) fn forget_finished(&self, index: usize) {
-        for r in std::iter::once(self.node(index).first_row()).chain(self.further_rows(index)) {
+        for r in self.all_rows(index) {
             let counted = r.load(Ordering::Relaxed);
             r.fetch_sub(counted & !0xFFFF_FFFF, Ordering::Relaxed);
         }
@@ -214,9 +217,7 @@ impl Memory {
 
     /// Whether nothing is in flight on a node, and no pick by an older plan can come to be: see `Generation::is_still`.
     pub(crate) fn is_settled(&self, index: usize) -> bool {
-        std::iter::once(self.node(index).first_row())
-            .chain(self.further_rows(index))
-            .all(|r| row::in_flight(settled(r)) == 0)
+        self.all_rows(index).all(|r| row::in_flight(settled(r)) == 0)
     }
 
     /// Hints of who has the least in flight.
@@ -232,15 +233,18 @@ impl Memory {
         if self.node(node).settled_state().fit(mask) { index::room(self.in_flight(node)) } else { 0 }
     }
 
-    fn further_row(&self, index: usize, process: usize) -> &AtomicU64 {
-        &self.further_rows(index)[process - 1]
+    /// Rows of eight processes on a node, in a shared memory.
+    #[inline(always)]
+    fn line_of_rows(&self, index: usize, line: usize) -> &[AtomicU64] {
+        let nodes = self.nodes_max();
+        let start = (line * nodes + index.min(nodes - 1)) * LINE_ROWS;
+        &self.rows.words()[start..start + LINE_ROWS]
     }
 
-    /// Rows of processes 1 and up, those of one node together.
-    fn further_rows(&self, index: usize) -> &[AtomicU64] {
-        let count = (self.layout.limits.max_processes as usize).saturating_sub(1);
-        let index = index.min(self.nodes_max() - 1);
-        &self.rows.words()[part(&(0..0), index, self.layout.row_words)][..count]
+    /// Every row that ever was in use.
+    fn all_rows(&self, index: usize) -> impl Iterator<Item = &AtomicU64> {
+        let count = if self.is_shared() { self.rows_used().ever().min(ROWS_MAX) } else { 1 };
+        (0..count).map(move |process| self.row(index, process))
     }
 
     pub(crate) fn record(&self, index: usize) -> Record<'_> {

@@ -4,6 +4,7 @@
 pub(crate) mod arena;
 pub(crate) mod commit;
 pub(crate) mod guard;
+pub(crate) mod held;
 pub(crate) mod index;
 pub(crate) mod layout;
 pub(crate) mod lease;

@@ -15,7 +15,7 @@ const LOAD: usize = 3;
 const REMAINING: usize = 4;
 const ID_HASH: usize = 5;
 const ID_MIX: usize = 6;
-/// In flight of process 0; further processes have rows of their own.
+/// In flight, in a private memory; in a shared one, processes have rows of their own.
 const ROW_0: usize = 7;
 /// The most that may be in flight, 0 = unlimited (32 bits), then the tier (8 bits).
 const LIMIT: usize = 8;
@@ -329,9 +329,9 @@ impl<'a> NodeWords<'a> {
         &self.0[RECORD]
     }
 
-    /// The row that only process 0 writes.
+    /// The row of the one process of a private memory.
     #[inline(always)]
-    pub(crate) fn first_row(self) -> &'a AtomicU64 {
+    pub(crate) fn own_row(self) -> &'a AtomicU64 {
         &self.0[ROW_0]
     }
 }

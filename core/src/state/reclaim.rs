@@ -24,11 +24,10 @@ impl Memory {
     pub(crate) fn reclaim(&self, row: usize, mask: u64, ended: bool) -> u64 {
         let leases = self.leases();
         let mut open = 0;
-        for (ticket, _) in leases.open_tickets().filter(|(_, leased)| leased.row as usize == row) {
-            let Ok(leased) = leases.close(ticket, row) else { continue };
+        leases.close_all_of(row, |leased| {
             open += 1;
             if !ended {
-                continue;
+                return;
             }
             let index = leased.node as usize;
             self.row(index, row).fetch_add(row::FINISHED, Ordering::SeqCst);
@@ -41,7 +40,7 @@ impl Memory {
             if leased.probe_ns != 0 {
                 self.end_probe_of(index, leased.probe_ns);
             }
-        }
+        });
         let used = self.nodes_used();
         for index in 0..used {
             self.clear_in_flight(index, row);

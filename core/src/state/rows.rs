@@ -1,5 +1,8 @@
 //! Which rows of in-flight counts are in use, so that who sums them up looks at no more.
 //!
+//! The rows of a node lie in lines of eight processes each, all nodes' first lines together, then all second ones: with up
+//! to eight processes, a node's sum is one line, and further lines take no memory before somebody sits down in them.
+//!
 //! ```text
 //! sit down:  row's entry := active;  used := (looked + 1, max(count, row + 1))         cas, repeated
 //! shrink:    seen = used;  n = one past the highest active row;  cas(used: seen → (looked, n))
@@ -8,11 +11,18 @@
 //! A shrink that did not see a row active began before that row sat down, so it finds the word changed. Who counts itself
 //! in first sits down, so of two that count in different rows the later one sees the other.
 
+use super::layout::LINE;
 use crate::sync::{AtomicU64, Ordering};
 
 const COUNT: u64 = 0xFFFF;
+const EVER_SHIFT: u32 = 16;
+const LOOKED: u64 = 1 << 32;
 
-/// One past the highest row in use (16 bits), then how often somebody sat down.
+/// Rows of a node that share a cache line.
+pub(crate) const LINE_ROWS: usize = LINE / 2;
+
+/// One past the highest row in use (16 bits) and one past the highest that ever was (16 bits), then how often somebody sat
+/// down.
 #[derive(Clone, Copy)]
 pub(crate) struct RowsUsed<'a>(pub(crate) &'a AtomicU64);
 
@@ -22,11 +32,18 @@ impl RowsUsed<'_> {
         (self.0.load(Ordering::SeqCst) & COUNT) as usize
     }
 
+    /// What rows that are not in use any more have counted stays counted.
+    pub(crate) fn ever(self) -> usize {
+        (self.0.load(Ordering::SeqCst) >> EVER_SHIFT & COUNT) as usize
+    }
+
     /// Has a row summed up from now on. Its process is active already.
     pub(crate) fn sit_down(self, row: usize) {
         let mut seen = self.0.load(Ordering::SeqCst);
         loop {
-            let next = (seen & !COUNT).wrapping_add(COUNT + 1) | (seen & COUNT).max(row as u64 + 1);
+            let count = (seen & COUNT).max(row as u64 + 1);
+            let ever = (seen >> EVER_SHIFT & COUNT).max(count);
+            let next = (seen & !(LOOKED - 1)).wrapping_add(LOOKED) | ever << EVER_SHIFT | count;
             match self.0.compare_exchange(seen, next, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return,
                 Err(now) => seen = now,

@@ -70,6 +70,7 @@ fn errors_name_the_pool() {
 fn what_code_has_made_is_checked_alike() {
     let engine = |pools: Vec<(&str, PoolConfig)>| EngineConfig {
         pools: pools.into_iter().map(|(name, pool)| (name.to_owned(), pool)).collect(),
+        shared: None,
     };
     let wrong = |pools| engine(pools).validate().unwrap_err().to_string();
     let plain = PoolConfig::default;

@@ -26,7 +26,8 @@ fn a_configuration_is_read_back_from_its_data() {
         from_text.node_lines.clear();
         assert_eq!(from_text, config);
 
-        let engine = EngineConfig { pools: vec![("a".into(), config.clone()), ("b".into(), PoolConfig::default())] };
+        let pools = vec![("a".into(), config.clone()), ("b".into(), PoolConfig::default())];
+        let engine = EngineConfig { pools, shared: None };
         assert_eq!(EngineConfig::from_value(&engine.to_value()), Ok(engine));
     }
     assert!(seen > 500, "{seen}");

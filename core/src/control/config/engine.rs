@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::document;
 use super::pool::PoolConfig;
-use super::schema::{self, Form, Key, Place, Row, Shape};
+use super::schema::{self, Form, Key, Place, Row, Shape, Short};
+use super::shared::SharedConfig;
 use super::value::Value;
 use crate::vocabulary::error::{ConfigError, Error};
 
@@ -28,6 +29,8 @@ use crate::vocabulary::error::{ConfigError, Error};
 pub struct EngineConfig {
     /// At most 256. Names are unique, 1 to 63 bytes of letters, digits, `_`, `.` and `-`.
     pub pools: Vec<(String, PoolConfig)>,
+    /// Where processes share the state of all pools; `None`: it is this process's alone.
+    pub shared: Option<SharedConfig>,
 }
 
 impl EngineConfig {
@@ -69,7 +72,9 @@ impl EngineConfig {
         if value.get("pools").is_some() {
             schema::read_map(&mut config, ENGINE, value, &Place::root("", &super::limits::WIDEST))?;
         } else {
-            config.pools.push((Self::DEFAULT_POOL.to_owned(), PoolConfig::from_value(value)?));
+            let mut pool = PoolConfig::from_value(value)?;
+            config.shared = pool.shared.take();
+            config.pools.push((Self::DEFAULT_POOL.to_owned(), pool));
         }
         Ok(config)
     }
@@ -89,10 +94,19 @@ impl EngineConfig {
     }
 }
 
-pub(super) const ENGINE: &[Key<EngineConfig>] =
-    &[Key { name: "pools", unit: "", doc: "Pools by name.", shape: Shape::Own(&PoolsForm) }];
+pub(super) const ENGINE: &[Key<EngineConfig>] = &[
+    Key { name: "pools", unit: "", doc: "Pools by name.", shape: Shape::Own(&PoolsForm) },
+    Key {
+        name: "shared",
+        unit: "",
+        doc: "The file in which processes share the state of all pools.",
+        shape: Shape::Own(&Short { get: |c: &EngineConfig| &c.shared, get_mut: |c| &mut c.shared }),
+    },
+];
 
 struct PoolsForm;
+
+const SHARED_BY_ALL: &str = "all pools share one file: put it beside `pools`";
 
 impl Form<EngineConfig> for PoolsForm {
     fn read(&self, engine: &mut EngineConfig, value: &Value, place: &Place) -> Result<(), ConfigError> {
@@ -101,7 +115,12 @@ impl Form<EngineConfig> for PoolsForm {
             place.once(entries.get(..i).unwrap_or_default(), key)?;
             let pool = place.key(&key.name);
             check_name(i, &key.name, &pool, key.line)?;
-            engine.pools.push((key.name.clone(), PoolConfig::read(value, &pool)?));
+            let config = PoolConfig::read(value, &pool)?;
+            if config.shared.is_some() {
+                let line = value.get("shared").map_or(value.line, |shared| shared.line);
+                return Err(pool.key("shared").error(line, SHARED_BY_ALL));
+            }
+            engine.pools.push((key.name.clone(), config));
         }
         Ok(())
     }
@@ -112,6 +131,9 @@ impl Form<EngineConfig> for PoolsForm {
             check_name(i, name, &place, line)?;
             if engine.pools.iter().take(i).any(|(earlier, _)| earlier == name) {
                 return Err(place.error(line, schema::repeated("the pool", 0)));
+            }
+            if config.shared.is_some() {
+                return Err(place.key("shared").error(line, SHARED_BY_ALL));
             }
             config.check(&place)?;
         }

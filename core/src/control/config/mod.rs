@@ -14,6 +14,7 @@ mod limits;
 mod nodes;
 mod pool;
 pub mod schema;
+mod shared;
 mod strategy;
 mod traffic;
 mod value;
@@ -28,6 +29,7 @@ pub use health::{ChecksConfig, HealthConfig};
 pub(super) use learned::Learned;
 pub use nodes::{WEIGHT_SUM_MAX, parse_nodes, validate_node, validate_nodes};
 pub use pool::PoolConfig;
+pub use shared::{OnBadSegment, SharedConfig};
 pub use strategy::{
     BOUNDED_LOAD, CHAIN_MAX, P2cLoad, RING_POINTS_MAX, RingCompat, StrategyConfig, StrategyKind, parse_chain,
     validate_chain,

@@ -10,6 +10,7 @@ use super::health::{ChecksConfig, HealthConfig};
 use super::limits::WIDEST;
 use super::nodes::NodesForm;
 use super::schema::{self, Key, Lines, List, Place, Section, Shape, int, read_map, section};
+use super::shared::SharedConfig;
 use super::strategy::{ChainForm, StrategyConfig};
 use super::traffic::{AffinityConfig, SlowStartConfig, SplitConfig, TiersConfig, ZonesConfig};
 use super::value::Value;
@@ -73,6 +74,9 @@ pub struct PoolConfig {
     pub retry: RetryConfig,
     pub stats: StatsConfig,
     pub limits: Limits,
+    /// Where processes share the pool's state; `None`: it is this process's alone. In an engine's configuration it is said of
+    /// all pools at once.
+    pub shared: Option<SharedConfig>,
 }
 
 impl Section for PoolConfig {
@@ -156,6 +160,11 @@ impl Section for PoolConfig {
         section!(
             Always limits,
             "How large the pool may grow. Memory is reserved for it when the pool is made, and used only as it fills."
+        ),
+        section!(
+            Short shared,
+            "The file in which processes share one state: they see the same in flight, health and everything else. \
+             Where there are pools by name, it stands beside `pools`. Linux only."
         ),
     ];
 }
@@ -278,6 +287,7 @@ impl Default for PoolConfig {
             retry: RetryConfig::default(),
             stats: StatsConfig::default(),
             limits: Limits::default(),
+            shared: None,
         }
     }
 }

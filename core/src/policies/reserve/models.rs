@@ -12,7 +12,7 @@ fn words(n: usize) -> Vec<AtomicU64> {
 
 /// Two buckets of 1 ns.
 fn window(words: &[AtomicU64], limit: u64) -> Rolling<'_> {
-    Rolling::new(words, Dimension { limit, bucket_ns: 1, buckets: 2 })
+    Rolling::new(words.first_chunk().unwrap(), Dimension::in_buckets(limit, 1, 2))
 }
 
 type Take = fn(Rolling<'_>, u64, Nanos) -> Option<Bucket>;
@@ -156,7 +156,7 @@ fn reservation_is_taken_once(finish: Finish) {
             thread::spawn(move || finish(&picks, first))
         };
         let own = finish(&picks, first);
-        if own.is_some() || picks.leases().look(first).is_err() {
+        if own.is_some() || picks.leases().look(first, 0).is_err() {
             let second = picks.pick(9);
             let taken = finish(&picks, second).expect("nobody else has the second ticket");
             assert_eq!((taken.amount(0), taken.amount(1)), (9, 9));

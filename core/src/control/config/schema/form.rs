@@ -44,6 +44,12 @@ pub(in super::super) struct Optional<T: 'static, S: 'static> {
     pub get_mut: fn(&mut T) -> &mut Option<S>,
 }
 
+/// A section that is off unless it is there: a map, or a text that is its first key.
+pub(in super::super) struct Short<T: 'static, S: 'static> {
+    pub get: fn(&T) -> &Option<S>,
+    pub get_mut: fn(&mut T) -> &mut Option<S>,
+}
+
 /// A list of at most `max` sections.
 pub(in super::super) struct List<T: 'static, S: 'static> {
     pub kind: &'static str,
@@ -114,6 +120,51 @@ impl<T, S: Section> Form<T> for Optional<T, S> {
         let switch = Value::map([("type", Value::from("boolean"))]);
         let forms = Value::list([switch, object(S::KEYS, &S::default(), S::REQUIRED)]);
         Value::map([("anyOf", forms), ("default", Value::from(false))])
+    }
+}
+
+impl<T, S: Section> Form<T> for Short<T, S> {
+    fn read(&self, target: &mut T, value: &Value, place: &Place) -> Result<(), ConfigError> {
+        let mut section = S::default();
+        match (&value.kind, S::KEYS.first()) {
+            (Kind::Text(_), Some(first)) => {
+                first.read(&mut section, value, place)?;
+                section.fits(place, Lines::all(value.line))?;
+            }
+            (Kind::Map(_), _) => read_section(&mut section, value, place)?,
+            (Kind::Bool(false), _) => {
+                *(self.get_mut)(target) = None;
+                return Ok(());
+            }
+            _ => return Err(place.not("a text or a map of keys", value)),
+        }
+        *(self.get_mut)(target) = Some(section);
+        Ok(())
+    }
+
+    fn check(&self, target: &T, place: &Place, line: usize) -> Result<(), ConfigError> {
+        (self.get)(target).iter().try_for_each(|section| check_section(section, place, line))
+    }
+
+    fn value(&self, target: &T) -> Option<Value> {
+        (self.get)(target).as_ref().map(section_value)
+    }
+
+    fn section(&self, key: &str, doc: &str) -> Option<String> {
+        let first = S::KEYS.first().map_or("", |first| first.name);
+        let doc = format!("{doc} Off unless it is there; a text alone is its `{first}`.");
+        Some(section(key, &doc, S::KEYS, &S::default(), S::REQUIRED))
+    }
+
+    fn row(&self) -> Row {
+        Row { kind: "text or map", default: "unset", range: "" }
+    }
+
+    fn json(&self) -> Value {
+        let text = Value::map([("type", Value::from("string")), ("minLength", Value::from(1))]);
+        let off = Value::map([("enum", Value::list([Value::from(false)]))]);
+        let forms = Value::list([text, off, object(S::KEYS, &S::default(), S::REQUIRED)]);
+        Value::map([("anyOf", forms)])
     }
 }
 

@@ -9,7 +9,7 @@ mod place;
 
 pub(super) use describe::Row;
 pub use describe::{json_schema, markdown};
-pub(super) use form::{Always, Form, List, Optional, Section};
+pub(super) use form::{Always, Form, List, Optional, Section, Short};
 pub(super) use lines::Lines;
 pub(super) use macros::{float, int, section, switch, word, words};
 pub(super) use place::{Place, repeated};

@@ -1,0 +1,6 @@
+//! States that processes share, with real processes.
+#![cfg(target_os = "linux")]
+
+mod attach;
+mod kill;
+mod process;
