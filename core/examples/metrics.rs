@@ -90,6 +90,7 @@ fn node(id: &str, i: u32, unit: u64) -> NodeStats {
         warming: 0.1 * f64::from(i),
         available: i != 4,
         in_flight: 5,
+        in_flight_by_process: vec![(7, 3), (9, 2)],
         max_in_flight: if i == 5 { 0 } else { 64 },
         selections: u64::MAX,
         successes: 6 * nth,

@@ -39,7 +39,7 @@ pub use control::config;
 pub use control::metrics::{openmetrics, prometheus};
 pub use control::policy::IntoChain;
 pub use control::stats;
-pub use control::{CheckDue, Difference, Engine, FileStore, Maintained, NodeStatus, Reloaded};
+pub use control::{CheckDue, Difference, Engine, FileStore, Maintained, NodeStatus, OpenPick, ProcessStatus, Reloaded};
 pub use policies::health::{ConsecutiveFailurePolicy, HealthPolicy, HealthTracker, NodeHealth};
 pub use policies::quota::{QuotaConfig, QuotaDimension, QuotaTracker};
 pub use policies::{health, quota};

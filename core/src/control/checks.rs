@@ -6,6 +6,7 @@ use crate::policies::checks::{Checks, Settings, Verdict};
 use crate::pool::Pool;
 use crate::pool::health::Source;
 use crate::state::guard::Count;
+use crate::state::node::State;
 use crate::sync::Ordering;
 use crate::vocabulary::error::Error;
 use crate::vocabulary::node::NodeRef;
@@ -88,7 +89,7 @@ impl Pool {
         latency: Option<Duration>,
         now_ns_given: Option<u64>,
     ) -> Result<bool, Error> {
-        self.after_fork_if_any();
+        self.sit_down_after_fork()?;
         let index = self.known_now(id)?;
         let now = now_ns_given.unwrap_or_else(now_ns);
         let guard = self.memory.guard(index);
@@ -108,7 +109,49 @@ impl Pool {
             Verdict::Down if !ok && status != HealthStatus::Unhealthy => HealthStatus::Unhealthy,
             _ => return Ok(false),
         };
-        Ok(self.set_health(index, wanted, now))
+        Ok(self.turn(index, |state| state.with_health(wanted, 0, 0), ok, now))
+    }
+
+    /// Sets a node's health by hand. `Healthy` also ends what else holds the node: an open breaker, an ejection, a pause
+    /// that it asked for. `Unhealthy` holds it as a failed check does: until a probe or a check succeeds. To take a node
+    /// out for longer, [`drain`](Self::drain) it.
+    ///
+    /// ```
+    /// use loadwise::{HealthStatus, Outcome, Pool};
+    ///
+    /// let pool = Pool::builder().nodes(["a", "b"]).build()?;
+    /// (0..3).try_for_each(|_| pool.report("a", Outcome::Failure).map(|_| ()))?;
+    /// assert!(pool.set_health("a", HealthStatus::Healthy)?);
+    /// assert!(pool.nodes()[0].available);
+    /// # Ok::<(), loadwise::Error>(())
+    /// ```
+    ///
+    /// Returns whether the node's health status changed.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`](crate::StateError::UnknownNode).
+    pub fn set_health(&self, id: &str, status: HealthStatus) -> Result<bool, Error> {
+        self.set_health_at(id, status, now_ns())
+    }
+
+    /// [`set_health`](Self::set_health) at a time of the caller's.
+    ///
+    /// # Errors
+    /// As [`set_health`](Self::set_health).
+    pub fn set_health_at(&self, id: &str, status: HealthStatus, now_ns: u64) -> Result<bool, Error> {
+        self.sit_down_after_fork()?;
+        let index = self.known_now(id)?;
+        if status == HealthStatus::Healthy && self.exhausted_until(index) > now_ns {
+            self.exhaust(index, 0, now_ns);
+        }
+        let freed = |state: State| match status {
+            HealthStatus::Healthy => state.with_breaker(false).with_ejection(false),
+            _ => state,
+        };
+        let is_up = status == HealthStatus::Healthy;
+        let changed = self.turn(index, |state| freed(state).with_health(status, 0, 0), is_up, now_ns);
+        self.tell_own_policy(index, self.memory.node(index).state());
+        Ok(changed)
     }
 
     pub(crate) fn mend_checks(&self, index: usize, now_ns: u64) {
@@ -118,12 +161,11 @@ impl Pool {
     }
 
     /// Sets a node's health as a check has it.
-    fn set_health(&self, index: usize, status: HealthStatus, now_ns: u64) -> bool {
+    fn turn(&self, index: usize, change: impl Fn(State) -> State, success: bool, now_ns: u64) -> bool {
         let node = self.memory.node(index);
         let mut state = node.state();
-        let success = status == HealthStatus::Healthy;
         loop {
-            let new = state.with_health(status, 0, 0);
+            let new = change(state);
             match node.swap_state(state, new) {
                 Ok(()) => {
                     let changed = self.follow(index, state, new, success, Source::Report, now_ns);

@@ -113,6 +113,18 @@ impl Engine {
         Ok(engine)
     }
 
+    /// The pools of a state that other processes share, to look at only, without being one of them: `nodes`, `stats`,
+    /// `processes`, `open_picks`, `config` and `explain` tell what is. What would change something is
+    /// [`StateError::ReadOnly`](crate::StateError::ReadOnly), and picks find no node.
+    ///
+    /// # Errors
+    /// [`StateError::Shared`](crate::StateError::Shared) if there is none at this path.
+    pub fn view(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let engine = Self::over(Some(SharedPools::view(path.as_ref())?));
+        engine.sync()?;
+        Ok(engine)
+    }
+
     fn over(sharing: Option<SharedPools>) -> Self {
         Self {
             pools: RwLock::default(),
@@ -152,7 +164,7 @@ impl Engine {
 
     /// In what this process is configured otherwise than pools that were there when it attached to them.
     pub fn differences(&self) -> Vec<Difference> {
-        self.snapshot().iter().flat_map(|pool| pool.differences()).cloned().collect()
+        self.all().iter().flat_map(|pool| pool.differences()).cloned().collect()
     }
 
     /// The file that the state of the pools is in; `None` if it is this process's alone.
@@ -168,12 +180,12 @@ impl Engine {
 
     /// The pool of a name. Look it up once and keep it: it stays the same pool over reloads.
     pub fn pool(&self, name: &str) -> Option<Arc<Pool>> {
-        self.snapshot().into_iter().find(|pool| pool.name() == name)
+        self.all().into_iter().find(|pool| pool.name() == name)
     }
 
     /// The names of all pools, in the order of the document.
     pub fn names(&self) -> Vec<String> {
-        self.snapshot().iter().map(|pool| pool.name().to_owned()).collect()
+        self.all().iter().map(|pool| pool.name().to_owned()).collect()
     }
 
     /// Reads the file again that the engine was opened with, and puts it in force: see [`Pool::reload`] for what pools
@@ -183,8 +195,22 @@ impl Engine {
     /// # Errors
     /// [`Error::Config`], naming pool, key, line and file; or that there is no file.
     pub fn reload(&self) -> Result<Reloaded, Error> {
+        self.reread(|value| self.reload_value(value))
+    }
+
+    /// [`reload`](Self::reload), but for pools whose configuration is the one that was last put in force, by whichever
+    /// process: what was changed by hand since, as weights, stays. For programs of many workers that all read the same
+    /// configuration: the first that has a new one replaces the old one, and one that is started again changes nothing.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_if_new(&self) -> Result<Reloaded, Error> {
+        self.reread(|value| self.reload_value_if_new(value))
+    }
+
+    fn reread(&self, put_in_force: impl Fn(&Value) -> Result<Reloaded, Error>) -> Result<Reloaded, Error> {
         match &self.path {
-            Some(path) => from_path(path, |value| self.reload_value(value)),
+            Some(path) => from_path(path, put_in_force),
             None => {
                 Err(ConfigError::new("", 0, "the engine was not opened from a file: give it the configuration").into())
             }
@@ -199,11 +225,46 @@ impl Engine {
         self.reload_value(&Value::parse(text)?)
     }
 
+    /// [`reload_if_new`](Self::reload_if_new) from a text.
+    ///
+    /// ```
+    /// use loadwise::Engine;
+    ///
+    /// let text = "pools: {shop: {nodes: [a, b]}}";
+    /// let engine = Engine::from_config(text)?;
+    /// let shop = engine.pool("shop").ok_or("no such pool")?;
+    /// shop.set_weight("a", 5)?;
+    /// assert!(engine.reload_from_if_new(text)?.changed.is_empty());
+    /// assert_eq!(shop.nodes()[0].weight, 5);
+    /// assert_eq!(engine.reload_from(text)?.changed, ["shop"]);
+    /// assert_eq!(shop.nodes()[0].weight, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming pool, key and line.
+    pub fn reload_from_if_new(&self, text: &str) -> Result<Reloaded, Error> {
+        self.reload_value_if_new(&Value::parse(text)?)
+    }
+
     /// [`reload`](Self::reload) from native data.
     ///
     /// # Errors
     /// [`Error::Config`], naming pool and key.
     pub fn reload_value(&self, value: &Value) -> Result<Reloaded, Error> {
+        self.replace(value, |ready| ready.differs() || ready.is_new())
+    }
+
+    /// [`reload_if_new`](Self::reload_if_new) from native data.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming pool and key.
+    pub fn reload_value_if_new(&self, value: &Value) -> Result<Reloaded, Error> {
+        self.replace(value, |ready| ready.is_new())
+    }
+
+    /// Puts a configuration in force in those pools for which `is_due`, and in those that are not there yet.
+    fn replace(&self, value: &Value, is_due: fn(&Prepared<'_>) -> bool) -> Result<Reloaded, Error> {
         let EngineConfig { pools: wanted, shared } = EngineConfig::from_value(value)?;
         self.check_shared(shared.as_ref())?;
         let reloading = self.reloading.lock();
@@ -231,14 +292,17 @@ impl Engine {
         for (name, config) in &wanted {
             let Some(pool) = find(name) else { continue };
             let ready = pool.prepare(config).map_err(|error| located(error, name, value))?;
-            if ready.differs() {
+            if is_due(&ready) && ready.differs() {
                 reloaded.changed.push(name.clone());
+            }
+            if is_due(&ready) {
                 prepared.push(ready);
             }
         }
         // Nothing can be refused from here on.
         let now_ns = now_ns();
-        let applied: Vec<reload::Untold<'_>> = prepared.into_iter().map(|ready| ready.apply(now_ns)).collect();
+        let applied: Vec<reload::Untold<'_>> =
+            prepared.into_iter().filter_map(|ready| ready.apply_if_other(now_ns)).collect();
         let gone = present.iter().filter(|pool| !next.iter().any(|stays| Arc::ptr_eq(stays, pool)));
         for pool in gone {
             reloaded.removed.push(pool.name().to_owned());
@@ -276,7 +340,7 @@ impl Engine {
 
     /// The configuration in force: `pools` by name, each as [`Pool::config_value`] has it, and `version`.
     pub fn config(&self) -> Value {
-        let pools = self.snapshot();
+        let pools = self.all();
         let pools = Value::map(pools.iter().map(|pool| (pool.name(), pool.config_value())));
         let shared = self.sharing.as_ref().and_then(SharedPools::config).map(|config| ("shared", config.to_value()));
         Value::map([("pools", pools)].into_iter().chain(shared).chain([("version", Value::from(self.version()))]))
@@ -294,7 +358,7 @@ impl Engine {
             sharing.maintain();
         }
         let mut all = Maintained { next_due_ns: u64::MAX, leases_expired: 0, rebuilt: false };
-        for pool in self.snapshot() {
+        for pool in self.all() {
             let one = pool.maintain(now_ns);
             all.next_due_ns = all.next_due_ns.min(one.next_due_ns);
             all.leases_expired += one.leases_expired;
@@ -310,7 +374,7 @@ impl Engine {
 
     /// [`stats`](Self::stats) at a time of the caller's.
     pub fn stats_at(&self, now_ns: u64) -> Vec<PoolStats> {
-        self.snapshot().iter().map(|pool| pool.stats_at(now_ns)).collect()
+        self.all().iter().map(|pool| pool.stats_at(now_ns)).collect()
     }
 
     /// [`stats`](Self::stats) as the text of Prometheus, format 0.0.4.
@@ -324,7 +388,7 @@ impl Engine {
     }
 
     /// The pools of this moment, so that nobody waits for them while they are asked.
-    fn snapshot(&self) -> Vec<Arc<Pool>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
         // Pools that cannot be attached to are not there; what is damaged is told to whoever opens it.
         let _ = self.sync();
         self.pools.read().clone()

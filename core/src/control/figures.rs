@@ -9,7 +9,7 @@ use crate::state::guard::Count;
 use crate::state::layout::{attention, pool_word, tally};
 use crate::sync::Ordering;
 use crate::vocabulary::breaker::BreakerState;
-use crate::vocabulary::error::{ConfigError, Error, NoNodeReason};
+use crate::vocabulary::error::{ConfigError, Error, NoNodeReason, StateError};
 use crate::vocabulary::node::NodeSpec;
 use crate::vocabulary::outcome::FailureKind;
 use crate::vocabulary::time::{NANOS_PER_MS, now_ns};
@@ -78,8 +78,13 @@ impl Pool {
     pub fn stats_at(&self, now_ns: u64) -> PoolStats {
         self.maintain_if_due(now_ns);
         let used = self.memory.nodes_used();
+        let attached = self.attached();
         let (nodes, ended) = self.look(|members| {
-            let nodes: Vec<NodeStats> = members.iter().map(|&index| self.figures_of(index, now_ns)).collect();
+            let figures = |&index: &usize| NodeStats {
+                in_flight_by_process: self.in_flight_by_process(index, &attached),
+                ..self.figures_of(index, now_ns)
+            };
+            let nodes: Vec<NodeStats> = members.iter().map(figures).collect();
             let mut ended = self.ended_by_gone();
             (0..used).for_each(|index| ended.add(self.ended(index)));
             (nodes, ended)
@@ -93,7 +98,7 @@ impl Pool {
             strategy: self.strategy().to_owned(),
             config_version: self.config_version(),
             now_ns,
-            processes: self.processes_attached(),
+            processes: attached.len().max(1) as u32,
             available: nodes.iter().filter(|n| n.available).count() as u64,
             nodes,
             selections: ended.all + in_flight,
@@ -163,6 +168,7 @@ impl Pool {
             warming: self.warmth(index, now_ns),
             available: state.fit(crate::pool::AVAILABLE_MASK),
             in_flight,
+            in_flight_by_process: Vec::new(),
             max_in_flight: if limit == u64::MAX { 0 } else { limit },
             selections: ended.all + in_flight,
             successes: ended.successes(),
@@ -195,11 +201,6 @@ impl Pool {
             true if self.is_half_open(index, now_ns) => BreakerState::HalfOpen,
             true => BreakerState::Open,
         }
-    }
-
-    /// Processes that share the state, this one included.
-    fn processes_attached(&self) -> u32 {
-        self.share.as_ref().map_or(1, |share| share.segment.attached() as u32)
     }
 
     fn ended(&self, index: usize) -> Ended {
@@ -249,7 +250,10 @@ impl Pool {
     pub(crate) fn renew_watch(&self) {
         // One that cannot be made known now is with the next plan.
         let building = self.enter();
-        self.memory.pool(pool_word::WATCHED).store(u64::from(self.is_watched()), Ordering::Relaxed);
+        if matches!(building, Err(StateError::ReadOnly | StateError::TooManyProcesses)) {
+            return;
+        }
+        self.memory.set_watched(self.seat.row(), self.is_watched());
         if building.is_ok() {
             self.publish(&self.members(), &self.steps());
         }

@@ -9,7 +9,7 @@ use crate::plan::view::PlanView;
 use crate::policies::tiers::TIERS;
 use crate::policies::zones;
 use crate::pool::Pool;
-use crate::state::layout::{plan_word, pool_word};
+use crate::state::layout::plan_word;
 use crate::state::settings::Values;
 use crate::sync::Ordering;
 use crate::vocabulary::error::ConfigError;
@@ -98,7 +98,7 @@ impl Pool {
         let limited = planned.iter().any(|member| member.max_in_flight != 0);
         let latency = values.pool_latencies || values.node_latencies || values.adaptive_limit;
         let tiers = planned.iter().any(|member| member.tier != 0) || values.zones;
-        let watched = self.memory.pool(pool_word::WATCHED).load(Ordering::Relaxed) != 0;
+        let watched = self.memory.is_watched();
         let guard = limited || latency || tiers || values.affinity || values.quotas != 0 || values.splits || watched;
         Needs {
             clock: values.lease_timeout_ns != 0 || latency || values.affinity || values.quotas != 0,

@@ -6,6 +6,7 @@ use crate::pool::health::FROM_NOW_ON;
 use crate::state::layout::{attention, plan_word, pool_word, tally};
 use crate::state::lease::Leased;
 use crate::sync::Ordering;
+use crate::vocabulary::error::StateError;
 use crate::vocabulary::time::NANOS_PER_SEC;
 
 /// How often `maintain` has something to do without an occasion.
@@ -28,7 +29,11 @@ impl Pool {
     /// since. Hosts call it from a timer, about once a second; [`nodes`](Self::nodes), [`stats`](Self::stats) and
     /// [`metrics`](Self::metrics) call it when it is due, and a report that brings a node back.
     pub fn maintain(&self, now_ns: u64) -> Maintained {
-        self.after_fork_if_any();
+        self.tell_of_others(now_ns);
+        if self.sit_down_after_fork() == Err(StateError::ReadOnly) {
+            let next_due_ns = now_ns.saturating_add(PERIOD_NS);
+            return Maintained { next_due_ns, leases_expired: 0, rebuilt: false };
+        }
         if let Some(share) = &self.share {
             share.segment.maintain();
             self.move_if_evicted();
@@ -55,6 +60,9 @@ impl Pool {
 
     /// Maintains if that is due.
     pub(crate) fn maintain_if_due(&self, now_ns: u64) {
+        if self.is_view() {
+            return;
+        }
         let due = self.memory.pool(pool_word::NEXT_DUE).load(Ordering::Relaxed);
         // A time far ahead of the clock was set by a clock that has gone back since.
         if now_ns >= due || due > now_ns.saturating_add(2 * PERIOD_NS) {

@@ -158,6 +158,40 @@ impl Pool {
         Ok(placed)
     }
 
+    /// Describes a member anew: weight, tier, zone, limit, labels, address, quotas. What is known of it stays, also its
+    /// draining.
+    ///
+    /// ```
+    /// use loadwise::{NodeSpec, Pool};
+    ///
+    /// let pool = Pool::builder().nodes(["a", "b"]).build()?;
+    /// pool.update(NodeSpec::new("a").weight(3).tier(1))?;
+    /// assert_eq!((pool.nodes()[0].weight, pool.nodes()[0].tier), (3, 1));
+    /// # Ok::<(), loadwise::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StateError::UnknownNode`]; [`Error::Config`] for what cannot be. Nothing is changed then.
+    pub fn update(&self, node: impl Into<NodeSpec>) -> Result<(), Error> {
+        let mut spec = node.into();
+        validate_node(&spec, &self.memory.layout.limits, "node", 0)?;
+        let building = self.enter()?;
+        self.keep_user_data(std::slice::from_mut(&mut spec));
+        let at = self.known(&spec.id)?;
+        let config = self.config().clone();
+        let member = |&index: &usize| if index == at { spec.clone() } else { self.spec_of(index, &config) };
+        let specs: Vec<NodeSpec> = self.members().iter().map(member).collect();
+        self.check_weight_sum(specs.iter().map(|spec| spec.weight))?;
+        self.check_quotas(&specs)?;
+        let steps = self.steps();
+        let replacement = self.find_places(&specs, &steps, &config)?;
+        let change = Change { specs: &specs, replacement, draining: Draining::GoesOn, steps, config: None };
+        let (changed, _) = self.put_in_force(change, now_ns());
+        drop(building);
+        self.tell_topology(changed);
+        Ok(())
+    }
+
     /// Takes a node out. Picks that are under way on it end as usual.
     ///
     /// # Errors
@@ -240,6 +274,7 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`].
     pub fn set_node_user_data(&self, id: &str, user_data: u64) -> Result<(), Error> {
+        self.after_fork_if_any();
         let index = self.known_now(id)?;
         self.set_user_data(self.reference(index), user_data);
         Ok(())

@@ -64,6 +64,18 @@ impl Pool {
         self.look(|members| members.iter().map(|&index| self.status(index, now_ns)).collect())
     }
 
+    /// One member; `None` if there is none of this id. Maintains first, if that is due.
+    pub fn node_status(&self, id: &str) -> Option<NodeStatus> {
+        self.node_status_at(id, now_ns())
+    }
+
+    /// [`node_status`](Self::node_status) at a time of the caller's.
+    pub fn node_status_at(&self, id: &str, now_ns: u64) -> Option<NodeStatus> {
+        self.maintain_if_due(now_ns);
+        let node = self.node(id)?;
+        Some(self.status(node.index as usize, now_ns)).filter(|status| status.node == node)
+    }
+
     /// The members that have all of these labels, in declared order.
     ///
     /// ```

@@ -12,7 +12,7 @@
 //! ([`Pool::end_what_was_begun`]). Picks between publication and application find the new plan with words of before,
 //! each of which is right by itself.
 
-use super::config::PoolConfig;
+use super::config::{PoolConfig, StrategyKind};
 use super::membership::{Draining, Place, Replacement, TopologyChange};
 use super::reload::let_go;
 use super::settings::{self, zone_hash};
@@ -62,8 +62,17 @@ pub(crate) struct Applied {
 pub(crate) struct Outline<'a> {
     pub(crate) steps: &'a [Step],
     pub(crate) values: &'a Values,
-    /// The number of the configuration, and how often it was replaced.
-    pub(crate) config: [u64; 2],
+    pub(crate) config: Version,
+}
+
+/// Which configuration a plan is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Version {
+    number: u64,
+    /// How often it was replaced by another one.
+    count: u64,
+    /// What tells the one that was last put in force as a whole from others.
+    declared: u64,
 }
 
 /// What of a member's description its plan depends on.
@@ -87,6 +96,15 @@ impl Planned {
     }
 }
 
+/// What tells a configuration and its nodes from others, but for the numbers that hosts keep of nodes. Never 0.
+fn fingerprint(config: &PoolConfig, nodes: &[NodeSpec]) -> u64 {
+    let nodes = nodes.iter().map(|node| NodeSpec { user_data: 0, ..node.clone() }).collect();
+    // An own strategy is no part of a configuration.
+    let strategy = config.strategy.iter().filter(|s| s.kind != StrategyKind::Custom).cloned().collect();
+    let whole = PoolConfig { strategy, nodes, node_lines: Vec::new(), ..config.clone() };
+    key_hash(whole.to_value().to_json_line().as_bytes()).max(1)
+}
+
 impl Pool {
     /// Puts the first configuration of a pool in force.
     pub(crate) fn begin(&self, config: &PoolConfig) -> Result<(), Error> {
@@ -107,9 +125,12 @@ impl Pool {
     pub(crate) fn put_in_force(&self, change: Change<'_>, now_ns: u64) -> (TopologyChange, Applied) {
         let Change { specs, replacement, draining, steps, config } = change;
         let (members, added) = self.stage(specs, replacement, draining);
-        let version = self.config_version() + u64::from(config.is_some());
         let applied = match config {
-            Some(config) => self.publish_as(&members, &steps, config, version, now_ns),
+            Some(config) => {
+                let declared = fingerprint(&self.settled(&config), specs);
+                let version = Version { count: self.config_version() + 1, declared, ..self.version() };
+                self.publish_as(&members, &steps, config, version, now_ns)
+            }
             None => self.publish_members(&members, &steps, now_ns),
         };
         let id = |&index: &usize| self.memory.record(index).id().as_str().to_owned();
@@ -119,14 +140,21 @@ impl Pool {
 
     /// Puts another configuration in force that leaves nodes as they are. For the holder of the build lease.
     pub(crate) fn publish_config(&self, members: &[usize], steps: &[Step], config: PoolConfig) {
-        self.publish_as(members, steps, config, self.config_version(), now_ns());
+        self.publish_as(members, steps, config, self.version(), now_ns());
     }
 
-    fn publish_as(&self, members: &[usize], steps: &[Step], config: PoolConfig, version: u64, now_ns: u64) -> Applied {
+    fn publish_as(
+        &self,
+        members: &[usize],
+        steps: &[Step],
+        config: PoolConfig,
+        version: Version,
+        now_ns: u64,
+    ) -> Applied {
         let values = settings::values(&config, self.places_of(&config.quotas).1);
-        let number = self.config_number() + 1;
-        self.keep_config(number, config);
-        self.publish_with_hints(self.build(members, &Outline { steps, values: &values, config: [number, version] }));
+        let version = Version { number: self.config_number() + 1, ..version };
+        self.keep_config(version.number, config);
+        self.publish_with_hints(self.build(members, &Outline { steps, values: &values, config: version }));
         self.apply(now_ns)
     }
 
@@ -143,8 +171,31 @@ impl Pool {
         self.memory.pool(pool_word::APPLIED).store(next, Ordering::Release);
     }
 
+    /// Notes that the configuration in force is what was asked for as a whole. For the holder of the build lease.
+    pub(crate) fn declare(&self, config: &PoolConfig, nodes: &[NodeSpec]) {
+        let version = Version { declared: fingerprint(config, nodes), ..self.version() };
+        let (members, steps, values) = (self.members(), self.steps(), self.live().values());
+        let next = self.build(&members, &Outline { steps: &steps, values: &values, config: version });
+        self.publish_with_hints(next);
+        self.memory.pool(pool_word::APPLIED).store(next, Ordering::Release);
+    }
+
     fn outline<'a>(&self, steps: &'a [Step], values: &'a Values) -> Outline<'a> {
-        Outline { steps, values, config: [self.config_number(), self.config_version()] }
+        Outline { steps, values, config: self.version() }
+    }
+
+    fn version(&self) -> Version {
+        let plan = self.plan_at(self.generation().current());
+        Version {
+            number: plan.word(plan_word::CONFIG),
+            count: plan.word(plan_word::CONFIG_VERSION),
+            declared: plan.word(plan_word::DECLARED),
+        }
+    }
+
+    /// Whether a configuration is the one that was last put in force as a whole, whatever was changed since.
+    pub(crate) fn is_declared(&self, config: &PoolConfig) -> bool {
+        fingerprint(&self.settled(config), &config.nodes) == self.version().declared
     }
 
     /// Adds nodes at free indices. For the holder of the build lease.
@@ -218,7 +269,7 @@ impl Pool {
 
     /// Builds a plan in the idle slot; its generation.
     fn build(&self, members: &[usize], outline: &Outline<'_>) -> u64 {
-        let Outline { steps, values, config: [number, version] } = *outline;
+        let Outline { steps, values, config } = *outline;
         let current = self.generation().current();
         // Read before any state: a flip that the plan misses makes it out of date.
         let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
@@ -269,8 +320,9 @@ impl Pool {
         }
         self.direct_to_groups(next, &groups, values.zone_min_nodes as usize);
         let whole = self.plan_at(next);
-        whole.set_word(plan_word::CONFIG, number);
-        whole.set_word(plan_word::CONFIG_VERSION, version);
+        whole.set_word(plan_word::CONFIG, config.number);
+        whole.set_word(plan_word::CONFIG_VERSION, config.count);
+        whole.set_word(plan_word::DECLARED, config.declared);
         next
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Prepared<'p> {
     steps: Vec<Step>,
     replacement: Replacement,
     differs: bool,
+    is_new: bool,
     building: Building<'p>,
 }
 
@@ -68,6 +69,20 @@ impl Pool {
         self.reload_at(config, now_ns())
     }
 
+    /// [`reload`](Self::reload), unless the configuration is the one that was last put in force, by whichever process;
+    /// whether it was not. What was changed by hand since stays then.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_if_new(&self, config: &PoolConfig) -> Result<bool, Error> {
+        let prepared = self.prepare(config)?;
+        let is_new = prepared.is_new();
+        if is_new {
+            prepared.apply(now_ns()).tell();
+        }
+        Ok(is_new)
+    }
+
     /// [`reload`](Self::reload) at a time of the caller's.
     ///
     /// # Errors
@@ -94,6 +109,7 @@ impl Pool {
     /// Finds out whether a configuration can be put in force.
     pub(crate) fn prepare(&self, config: &PoolConfig) -> Result<Prepared<'_>, Error> {
         let building = self.enter()?;
+        let is_new = !self.is_declared(config);
         let mut config = self.settled(config);
         config.validate()?;
         self.check_fixed(&config)?;
@@ -106,7 +122,7 @@ impl Pool {
         self.keep_user_data(&mut config.nodes);
         let replacement = self.find_places(&config.nodes, &steps, &config)?;
         let differs = config != self.config_in_force();
-        Ok(Prepared { pool: self, config, steps, replacement, differs, building })
+        Ok(Prepared { pool: self, config, steps, replacement, differs, is_new, building })
     }
 
     /// A configuration as it would be in force here: two that mean the same are equal.
@@ -136,7 +152,7 @@ impl Pool {
     }
 
     /// Nodes that say no number keep the one that the host gave them.
-    fn keep_user_data(&self, nodes: &mut [NodeSpec]) {
+    pub(crate) fn keep_user_data(&self, nodes: &mut [NodeSpec]) {
         let plan = self.plan_at(self.generation().current());
         for node in nodes.iter_mut().filter(|node| node.user_data == 0) {
             node.user_data = self.member(plan, &node.id).map_or(0, |index| self.user_data_of(self.reference(index)));
@@ -153,7 +169,7 @@ impl Pool {
     }
 
     /// A member as it would be described.
-    fn spec_of(&self, index: usize, config: &PoolConfig) -> NodeSpec {
+    pub(crate) fn spec_of(&self, index: usize, config: &PoolConfig) -> NodeSpec {
         let (node, record) = (self.memory.node(index), self.memory.record(index));
         let dimensions = config.quotas.iter().map(|quota| &quota.dimension);
         NodeSpec {
@@ -206,6 +222,20 @@ impl<'p> Prepared<'p> {
     /// Whether it is another configuration than the one in force.
     pub(crate) fn differs(&self) -> bool {
         self.differs
+    }
+
+    /// Whether it is another one than was last put in force, whatever was changed since.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Puts the configuration in force, unless it is; then it is only noted that this is what was asked for.
+    pub(crate) fn apply_if_other(self, now_ns: u64) -> Option<Untold<'p>> {
+        if self.differs {
+            return Some(self.apply(now_ns));
+        }
+        self.pool.declare(&self.config, &self.config.nodes);
+        None
     }
 
     /// Puts the configuration in force.

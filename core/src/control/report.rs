@@ -14,7 +14,7 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`](crate::StateError::UnknownNode).
     pub fn report<'r>(&self, id: &str, report: impl Into<Report<'r>>) -> Result<bool, Error> {
-        self.after_fork_if_any();
+        self.sit_down_after_fork()?;
         let index = self.known_now(id)?;
         let state = self.memory.node(index).state();
         let report = report.into();
@@ -53,7 +53,7 @@ impl Pool {
                 return Err(ConfigError::new(key, 0, "must be a number of at least 0").into());
             }
         }
-        self.after_fork_if_any();
+        self.sit_down_after_fork()?;
         let index = self.known_now(id)?;
         let node = self.memory.node(index);
         if load.load.is_some() {

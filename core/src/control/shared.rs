@@ -106,6 +106,9 @@ impl SharedState {
 
     /// The right to change which pools there are.
     pub(crate) fn lock(&self) -> Result<Changing<'_>, Error> {
+        if !self.segment.is_writer() {
+            return Err(StateError::ReadOnly.into());
+        }
         Ok(self.segment.lock().ok_or(StateError::Busy)?)
     }
 
@@ -121,10 +124,7 @@ impl SharedState {
     }
 
     fn share(&self, entry: usize, life: u64) -> Result<Share, Error> {
-        let holder = match self.segment.is_writer() {
-            true => self.segment.seat().map_err(|NoSeat| StateError::TooManyProcesses)?,
-            false => self.segment.nobody(),
-        };
+        let holder = self.segment.seat().map_err(|NoSeat| StateError::TooManyProcesses)?;
         Ok(Share { segment: self.segment.clone(), entry, life, holder })
     }
 
@@ -251,4 +251,47 @@ pub(crate) fn failed(path: &Path, error: &std::io::Error) -> Error {
 
 fn shared(path: &Path, reason: String) -> Error {
     StateError::Shared { path: path.display().to_string(), reason }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::seat::Holder;
+    use crate::vocabulary::outcome::Outcome;
+    use crate::{Engine, Request};
+
+    /// Gives back what a process holds that lives, as if it had been taken for dead.
+    fn evict(segment: &Segment, row: usize) {
+        let row = segment.processes().row(row).unwrap();
+        let reaper = Holder::new(7, 3);
+        assert!(row.begin_reaping(reaper, |_| true, |_| true));
+        segment.reclaim(row);
+        row.end_reaping(reaper);
+    }
+
+    #[test]
+    fn who_was_taken_for_dead_goes_on_as_another() {
+        let path = std::env::temp_dir().join(format!("loadwise-evicted-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let engine = Engine::from_config(&format!("shared: '{}'\nnodes: [a, b]", path.display())).unwrap();
+        let pool = engine.pool("default").unwrap();
+        let segment = pool.share.as_ref().unwrap().segment.clone();
+        let before = pool.acquire(&Request::new()).unwrap();
+        let row = segment.own_row().unwrap().index;
+        evict(&segment, row);
+        // Its row is another's before it finds out.
+        let other = segment.processes().claim(&crate::segment::liveness::own_identity(), 1).unwrap();
+        assert_eq!(other.row(), row);
+        // Maintenance looks after processes ten times a second at most.
+        std::thread::sleep(std::time::Duration::from_millis(110));
+        pool.maintain(now_ns());
+        assert_eq!(pool.stats().in_flight, 0);
+        assert_ne!(segment.own_row().unwrap().index, row);
+        assert!(pool.release(before.ticket, Outcome::Success).is_err(), "what it held is given back already");
+        let after = pool.acquire(&Request::new()).unwrap();
+        assert_eq!(pool.stats().in_flight, 1);
+        pool.release(after.ticket, Outcome::Success).unwrap();
+        assert_eq!(pool.stats().in_flight, 0);
+        std::fs::remove_file(path).unwrap();
+    }
 }

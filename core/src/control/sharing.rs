@@ -36,6 +36,10 @@ impl SharedPools {
         Ok(Self { state: Some(SharedState::attach(path)?), private_because: None })
     }
 
+    pub(crate) fn view(path: &Path) -> Result<Self, Error> {
+        Ok(Self { state: Some(SharedState::view(path)?), private_because: None })
+    }
+
     /// The right to change which pools there are, among all processes.
     pub(crate) fn lock(&self) -> Result<impl Sized + '_, Error> {
         self.state.as_ref().map(SharedState::lock).transpose()
@@ -115,6 +119,10 @@ impl SharedPools {
 
     pub(crate) fn attach(_: &Path) -> Result<Self, Error> {
         Self::open(&SharedConfig::default())
+    }
+
+    pub(crate) fn view(path: &Path) -> Result<Self, Error> {
+        Self::attach(path)
     }
 
     pub(crate) fn lock(&self) -> Result<impl Sized + '_, Error> {

@@ -102,6 +102,8 @@ pub struct NodeStats {
     /// Whether picks may choose it now.
     pub available: bool,
     pub in_flight: u64,
+    /// How much of that each process of a shared pool has, by its id; only those that have any.
+    pub in_flight_by_process: Vec<(u32, u64)>,
     /// What is in force now: the node's own or the adaptive limit. 0: unlimited.
     pub max_in_flight: u64,
     pub selections: u64,
@@ -228,6 +230,7 @@ impl NodeStats {
             ("warming", self.warming.into()),
             ("available", self.available.into()),
             ("in_flight", self.in_flight.into()),
+            ("in_flight_by_process", by_process(&self.in_flight_by_process)),
             ("max_in_flight", self.max_in_flight.into()),
             ("selections", self.selections.into()),
             ("successes", self.successes.into()),
@@ -304,6 +307,10 @@ fn text(text: &str) -> Value {
 
 fn option(value: Option<impl Into<Value>>) -> Value {
     value.map_or_else(Value::null, Into::into)
+}
+
+fn by_process(counts: &[(u32, u64)]) -> Value {
+    Value::map(counts.iter().map(|&(pid, count)| (pid.to_string(), count.into())))
 }
 
 fn counts<K: Copy>(counts: &[(K, u64)], name: impl Fn(K) -> &'static str) -> Value {

@@ -12,11 +12,16 @@ use crate::vocabulary::fork;
 const NO_ROW: usize = ROWS_MAX;
 
 impl Pool {
-    /// Whether this process was forked off since it last used the pool.
+    /// Whether this process was forked off since it last used the pool, or may not use it at all.
     #[inline(always)]
     pub(crate) fn has_forked(&self) -> bool {
         // A zeroed word is no incarnation.
         self.fork_word.load(Ordering::Relaxed) != self.incarnation.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process only looks.
+    pub(crate) fn is_view(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| !share.segment.is_writer())
     }
 
     /// For those who only look: what a child finds is the same wherever it sits.
@@ -27,7 +32,8 @@ impl Pool {
     /// Notices a fork.
     ///
     /// # Errors
-    /// [`StateError::TooManyProcesses`] if there is no row for this process.
+    /// [`StateError::TooManyProcesses`] if there is no row for this process; [`StateError::ReadOnly`] if it only looks,
+    /// which is asked every time.
     pub(crate) fn sit_down_after_fork(&self) -> Result<(), StateError> {
         if !self.has_forked() {
             return Ok(());
@@ -35,6 +41,7 @@ impl Pool {
         let incarnation = fork::incarnation_of(self.fork_word);
         match &self.share {
             None => self.after_private_fork(incarnation),
+            Some(share) if !share.segment.is_writer() => return Err(StateError::ReadOnly),
             Some(share) => match share.segment.seat() {
                 Ok(holder) => self.after_shared_fork(incarnation, holder),
                 Err(NoSeat) => {
@@ -67,14 +74,20 @@ impl Pool {
         self.seat.take(holder);
         self.tag.store(next_tag(), Ordering::Release);
         self.incarnation.store(incarnation, Ordering::Release);
+        // What observes in the parent observes its copy here.
+        self.memory.set_watched(holder.row(), self.is_watched());
     }
 
     /// Where this process was taken for dead, it goes on as another one: its picks of before are void.
     pub(crate) fn move_if_evicted(&self) {
         let Some(share) = &self.share else { return };
-        if let Ok(holder) = share.segment.seat() {
-            if holder != self.seat.holder() {
-                self.after_shared_fork(fork::incarnation_of(self.fork_word), holder);
+        match share.segment.seat() {
+            Ok(holder) if holder == self.seat.holder() => {}
+            Ok(holder) => self.after_shared_fork(fork::incarnation_of(self.fork_word), holder),
+            Err(NoSeat) => {
+                self.seat.take(Holder::new(fork::incarnation_of(self.fork_word), NO_ROW));
+                // Looked for with every use, as after a fork.
+                self.incarnation.store(0, Ordering::Release);
             }
         }
     }

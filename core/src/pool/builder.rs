@@ -96,8 +96,8 @@ impl PoolBuilder {
     /// Shares the pool's state with all processes that open the same file: see
     /// [`SharedConfig`](crate::config::SharedConfig). A pool of this name that is there already is attached to, and not
     /// changed: see [`Pool::differences`].
-    pub fn shared(mut self, shared: SharedConfig) -> Self {
-        self.config.shared = Some(shared);
+    pub fn shared(mut self, shared: impl Into<SharedConfig>) -> Self {
+        self.config.shared = Some(shared.into());
         self
     }
 

@@ -388,7 +388,7 @@ impl Pool {
             (None, Some(reserved)) => self.refund(index, &reserved),
             _ => {}
         }
-        if self.memory.pool(pool_word::WATCHED).load(Ordering::Relaxed) != 0 {
+        if self.memory.is_watched() {
             self.tell_selection(index, state, guard.now_ns);
         }
         Admission::Done(attempt)

@@ -27,6 +27,9 @@ use crate::vocabulary::rng::Draws;
 /// Nodes of a pool whose rings have 512 points a node; larger pools have 104.
 const RING_NODES_MANY_POINTS: u32 = 2048;
 
+/// An incarnation that no process is in.
+const NEVER: u64 = u64::MAX;
+
 /// A part of a segment that a pool is over.
 #[derive(Clone)]
 pub(crate) struct Share {
@@ -107,6 +110,8 @@ impl Pool {
             ConfigError::limit("", 0, format!("more than {} pools in one process", crate::state::local::POOLS_MAX))
         })?;
         let holder = share.as_ref().map_or(Holder::new(fork::incarnation(), 0), |share| share.holder);
+        // Who only looks is never in the incarnation that uses a pool.
+        let is_used = share.as_ref().is_none_or(|share| share.segment.is_writer());
         Ok(Self {
             name,
             seed,
@@ -122,7 +127,7 @@ impl Pool {
             own_health: None,
             number,
             tag: AtomicU64::new(next_tag()),
-            incarnation: AtomicU64::new(fork::incarnation()),
+            incarnation: AtomicU64::new(if is_used { fork::incarnation() } else { NEVER }),
             fork_word: fork::fork_word(),
         })
     }

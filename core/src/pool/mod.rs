@@ -6,6 +6,7 @@ mod candidate;
 pub(crate) mod choose;
 pub(crate) mod decision;
 mod describe;
+mod elsewhere;
 mod explain;
 pub mod explanation;
 mod filter;

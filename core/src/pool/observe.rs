@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::Pool;
+use super::elsewhere::Known;
 use crate::state::node::State;
 use crate::vocabulary::metrics::MetricsCollector;
 use crate::vocabulary::node::NodeRef;
@@ -79,11 +80,20 @@ pub(crate) struct Observers {
     list: RwLock<Vec<(ObserverId, bool, Arc<Observer>)>>,
     last: AtomicU64,
     count: AtomicU64,
+    /// What they know of a pool that others change, too.
+    pub(crate) known: Mutex<Option<Known>>,
+}
+
+impl Observers {
+    pub(crate) fn are_any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) != 0
+    }
 }
 
 impl Pool {
     /// Calls `observer` with what happens from now on, from whichever thread makes it happen; with every selection only
-    /// if `selections` is set, since that costs each pick the call. An observer that panics is contained.
+    /// if `selections` is set, since that costs each pick the call. An observer that panics is contained. Of what other
+    /// processes do to a shared pool it is told with the next maintenance in this one; selections are those of this one.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -103,6 +113,7 @@ impl Pool {
     /// # Ok::<(), loadwise::Error>(())
     /// ```
     pub fn observe(&self, selections: bool, observer: impl Fn(&Event) + Send + Sync + 'static) -> ObserverId {
+        self.begin_knowing();
         let id = ObserverId(self.observers.last.fetch_add(1, Ordering::Relaxed) + 1);
         self.observers.list.write().push((id, selections, Arc::new(observer)));
         self.observers.count.fetch_add(1, Ordering::SeqCst);
@@ -148,8 +159,8 @@ impl Pool {
     /// Tells everybody of `event`, which is made only if there is anybody.
     #[inline]
     pub(crate) fn tell(&self, event: impl FnOnce() -> Option<Event>) {
-        if self.observers.count.load(Ordering::Relaxed) != 0 {
-            if let Some(event) = event() {
+        if self.observers.are_any() {
+            if let Some(event) = event().and_then(|event| self.news(event)) {
                 self.tell_all(&event);
             }
         }
@@ -163,7 +174,7 @@ impl Pool {
     }
 
     #[cold]
-    fn tell_all(&self, event: &Event) {
+    pub(crate) fn tell_all(&self, event: &Event) {
         let selection = matches!(event.kind, EventKind::Selection { .. });
         // Called without the lock, so that an observer may itself observe, or stop.
         let list: Vec<Arc<Observer>> = self

@@ -108,6 +108,7 @@ impl Pool {
     /// # Errors
     /// As [`set_affinity`](Self::set_affinity).
     pub fn set_affinity_at(&self, session: impl AsRef<[u8]>, id: &str, now_ns: u64) -> Result<(), Error> {
+        self.sit_down_after_fork()?;
         if !self.live().affinity() {
             return Err(ConfigError::new("affinity", 0, "is off in this pool").into());
         }
@@ -118,7 +119,7 @@ impl Pool {
 
     /// Forgets a session; whether it was remembered.
     pub fn clear_affinity(&self, session: impl AsRef<[u8]>) -> bool {
-        self.sessions().clear(key_hash(session.as_ref()))
+        self.sit_down_after_fork().is_ok() && self.sessions().clear(key_hash(session.as_ref()))
     }
 
     /// Forgets all sessions.
@@ -155,6 +156,9 @@ impl Pool {
 
     /// [`rebalance`](Self::rebalance) at a time of the caller's.
     pub fn rebalance_at(&self, now_ns: u64) -> u64 {
+        if self.sit_down_after_fork().is_err() {
+            return 0;
+        }
         let newcomers = self.newcomers();
         let (moved, _) = self.move_sessions(&newcomers, 0, usize::MAX, now_ns);
         self.memory.pool(pool_word::REBALANCE_NEXT).store(0, Ordering::SeqCst);

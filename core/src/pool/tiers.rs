@@ -133,6 +133,7 @@ impl Pool {
     /// # Errors
     /// [`StateError::UnknownNode`](crate::StateError::UnknownNode).
     pub fn failover(&self, id: &str) -> Result<(), Error> {
+        self.sit_down_after_fork()?;
         let tier = self.memory.node(self.known_now(id)?).tier();
         self.memory.pool(pool_word::FORCED_TIER).store(u64::from(tier) + 1, Ordering::SeqCst);
         self.renew_situation(None);
@@ -141,6 +142,9 @@ impl Pool {
 
     /// Ends what [`failover`](Self::failover) began; whether it had.
     pub fn reset_failover(&self) -> bool {
+        if self.sit_down_after_fork().is_err() {
+            return false;
+        }
         let was = self.memory.pool(pool_word::FORCED_TIER).swap(0, Ordering::SeqCst);
         self.renew_situation(None);
         was != 0

@@ -54,6 +54,8 @@ pub(crate) struct Segment {
     namespace: u64,
     mapped: RwLock<Vec<Mapped>>,
     next_reap: LocalU64,
+    /// When this process looks for a seat again, after it found none.
+    next_seating: LocalU64,
     /// Last, so that it outlives the regions.
     _control: Arena,
 }
@@ -111,6 +113,7 @@ impl Segment {
             namespace: liveness::own_namespace(),
             mapped: RwLock::default(),
             next_reap: LocalU64::new(0),
+            next_seating: LocalU64::new(0),
             file: Arc::new(file),
             _control: control,
         };
@@ -153,6 +156,9 @@ impl Segment {
 
     /// Where this process sits, which is found out anew after a fork.
     pub(crate) fn seat(&self) -> Result<Holder, NoSeat> {
+        if !self.is_writer {
+            return Ok(self.nobody());
+        }
         let incarnation = fork::incarnation();
         if self.incarnation.load(LocalOrdering::Acquire) != incarnation {
             let _seating = self.seating.lock();
@@ -166,6 +172,17 @@ impl Segment {
 
     fn sit_down(&self) -> Result<(), NoSeat> {
         let now = now_ns();
+        // Every pick of a process without a seat comes here.
+        if now < self.next_seating.load(LocalOrdering::Relaxed) {
+            return Err(NoSeat);
+        }
+        let seated = self.sit_down_at(now);
+        let next = if seated.is_ok() { 0 } else { now.saturating_add(REAP_PERIOD_NS) };
+        self.next_seating.store(next, LocalOrdering::Relaxed);
+        seated
+    }
+
+    fn sit_down_at(&self, now: u64) -> Result<(), NoSeat> {
         let identity = liveness::own_identity();
         let claimed = self.processes().claim(&identity, now).or_else(|| {
             // Some may be of processes that are gone, and nobody who lives has looked since.
@@ -195,11 +212,6 @@ impl Segment {
         memory.commit_row(self.seat.row())
     }
 
-    /// How many processes are attached.
-    pub(crate) fn attached(&self) -> u64 {
-        self.processes().rows().filter(|row| row.state().phase() == processes::Phase::Active).count() as u64
-    }
-
     /// Attempts of this process's picks that were made again.
     pub(crate) fn repeats(&self) -> Option<&AtomicU64> {
         self.own_row().map(Row::repeats)
@@ -208,6 +220,11 @@ impl Segment {
     /// What somebody is who only looks: a row that no memory has.
     pub(crate) fn nobody(&self) -> Holder {
         Holder::new(1, ROWS_MAX)
+    }
+
+    /// Whether a namespace of process ids is the caller's.
+    pub(crate) fn is_own_namespace(&self, namespace: u64) -> bool {
+        namespace == self.namespace
     }
 
     pub(crate) fn own_row(&self) -> Option<Row<'_>> {
@@ -222,11 +239,13 @@ impl Segment {
         holder != self.seat.holder() && self.processes().is_gone(holder, |row, state| self.lives(row, state, now_ns()))
     }
 
-    fn lives(&self, row: Row<'_>, state: processes::State, now: u64) -> bool {
+    pub(crate) fn lives(&self, row: Row<'_>, state: processes::State, now: u64) -> bool {
         let heartbeat = row.heartbeat_ns();
         if state.phase() == processes::Phase::Claiming && heartbeat == 0 {
             // It is about to say who it is; from now on it has a while for that.
-            row.beat(now);
+            if self.is_writer {
+                row.beat(now);
+            }
             return true;
         }
         let identity = row.identity();
@@ -398,8 +417,11 @@ impl Segment {
         }
     }
 
-    /// The right to change the directory; `None` if another process has it and lives.
+    /// The right to change the directory; `None` if another process has it and lives, and for who only looks.
     pub(crate) fn lock(&self) -> Option<Changing<'_>> {
+        if !self.is_writer {
+            return None;
+        }
         let me = self.seat().ok()?;
         let lease = Held(self.word(word::LEASE));
         for _ in 0..WAITS_MAX {
@@ -428,6 +450,9 @@ impl Segment {
     /// Does what time does to a segment: tells that this process lives, and gives back what those had that do not. By the
     /// clock itself, since that is what all processes share, and not more often than it is worth.
     pub(crate) fn maintain(&self) {
+        if !self.is_writer {
+            return;
+        }
         let Ok(me) = self.seat() else { return };
         let due = self.next_reap.load(LocalOrdering::Relaxed);
         let clock = now_ns();
@@ -435,6 +460,15 @@ impl Segment {
             return;
         }
         self.next_reap.store(clock.saturating_add(REAP_PERIOD_NS), LocalOrdering::Relaxed);
+        if self.own_row().is_none_or(|row| !row.is_of(me)) {
+            // It was taken for dead, and goes on as another one.
+            let _seating = self.seating.lock();
+            if self.sit_down().is_err() {
+                self.seat.take(self.nobody());
+                self.incarnation.store(0, LocalOrdering::Release);
+            }
+            return;
+        }
         if let Some(row) = self.own_row() {
             row.beat(clock);
             // Closing any descriptor of the file took it.
@@ -473,7 +507,7 @@ impl Segment {
     }
 
     /// Gives back all that is counted in a row.
-    fn reclaim(&self, row: Row<'_>) {
+    pub(crate) fn reclaim(&self, row: Row<'_>) {
         for entry in self.entries().filter(|entry| row.maps(entry.index)) {
             let (phase, life) = entry.state();
             let is_used = matches!(phase, Phase::There | Phase::Leaving);

@@ -17,15 +17,15 @@ impl Segment {
         match *self {}
     }
 
-    pub(crate) fn attached(&self) -> u64 {
-        match *self {}
-    }
-
     pub(crate) fn is_gone(&self, _: Holder) -> bool {
         match *self {}
     }
 
     pub(crate) fn maintain(&self) {
+        match *self {}
+    }
+
+    pub(crate) fn is_writer(&self) -> bool {
         match *self {}
     }
 

@@ -39,8 +39,6 @@ pub(crate) mod pool_word {
     pub(crate) const ROWS_USED: usize = 12;
     /// What jitter is drawn with, the same in all processes.
     pub(crate) const SALT: usize = 13;
-    /// Whether somebody in some process wants to hear of every selection, 0 or 1.
-    pub(crate) const WATCHED: usize = 14;
     /// Health transitions and other changes of who is fit, counted; a plan knows the count that it was built at.
     pub(crate) const FITNESS: usize = LINE;
     /// The shared cursor of the round robins.
@@ -57,7 +55,9 @@ pub(crate) mod pool_word {
     pub(crate) const STAGED: usize = 4 * LINE + 5;
     /// What is reserved of a shared memory; see `state::commit`.
     pub(crate) const COMMITTED: usize = 7 * LINE + 8;
-    pub(crate) const COMMITTED_END: usize = 7 * LINE + 13;
+    /// Rows of processes in which somebody wants to hear of every selection, a bit each.
+    pub(crate) const WATCHED: usize = 4 * LINE + 6;
+    pub(crate) const WATCHED_END: usize = 4 * LINE + 10;
     /// Where the next step of a rebalancing goes on, and when it is due; 0 while none is under way.
     pub(crate) const REBALANCE_NEXT: usize = 4 * LINE + 3;
     pub(crate) const REBALANCE_DUE: usize = 4 * LINE + 4;
@@ -181,6 +181,8 @@ pub(crate) mod plan_word {
     /// The number of the configuration that the plan is of, and what its users count: how often it was replaced.
     pub(crate) const CONFIG: usize = 29;
     pub(crate) const CONFIG_VERSION: usize = 30;
+    /// What tells that configuration, nodes included, from others; see `control::in_force`.
+    pub(crate) const DECLARED: usize = 31;
     pub(crate) const COUNT: usize = 32;
 }
 

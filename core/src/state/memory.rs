@@ -197,6 +197,12 @@ impl Memory {
         sum
     }
 
+    /// In flight of a node in one process.
+    pub(crate) fn in_flight_of(&self, index: usize, process: usize) -> u64 {
+        let is_row = process < if self.is_shared() { self.rows_used().ever().min(ROWS_MAX) } else { 1 };
+        if is_row { row::in_flight(self.row(index, process).load(Ordering::SeqCst)) } else { 0 }
+    }
+
     #[inline(always)]
     pub(crate) fn rows_used(&self) -> RowsUsed<'_> {
         RowsUsed(self.pool(pool_word::ROWS_USED))

@@ -15,7 +15,7 @@ use super::layout::pool_word;
 use super::memory::Memory;
 use super::node::row;
 use super::probe;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 impl Memory {
     /// Gives back what is held in row `row`, whose process is gone or has nothing to do any more; how many picks were open.
@@ -50,11 +50,38 @@ impl Memory {
             }
         }
         self.total_row(row).store(0, Ordering::SeqCst);
+        if ended {
+            self.set_watched(row, false);
+        }
         leases.disown(row);
         if self.pool(pool_word::KEEPS_INDEX).load(Ordering::SeqCst) != 0 {
             self.index().renew_all(used, |index| self.room(index, mask));
         }
         open
+    }
+
+    /// Whether somebody in some process wants to hear of every selection.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched().iter().any(|word| word.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Notes whether somebody in the process in `row` does.
+    pub(crate) fn set_watched(&self, row: usize, is_watched: bool) {
+        let (word, bit) = (&self.watched()[row / 64 % 4], 1 << (row % 64));
+        // The usual case writes nothing.
+        if (word.load(Ordering::SeqCst) & bit != 0) == is_watched {
+            return;
+        }
+        if is_watched {
+            word.fetch_or(bit, Ordering::SeqCst);
+        } else {
+            word.fetch_and(!bit, Ordering::SeqCst);
+        }
+    }
+
+    fn watched(&self) -> &[AtomicU64] {
+        self.pool_words(pool_word::WATCHED, pool_word::WATCHED_END)
     }
 
     /// Nothing is in flight on a node in this row any more; what has ended stays counted.

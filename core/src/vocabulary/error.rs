@@ -31,6 +31,7 @@ pub const CODES: &[(u32, &str, &str)] = &[
     (204, "ERR_STORE", "a state store failed"),
     (205, "ERR_SHARED", "a shared state that cannot be used: missing, damaged, of another version, or without room"),
     (206, "ERR_TOO_MANY_PROCESSES", "more processes than a shared state has rows for"),
+    (207, "ERR_READ_ONLY", "a change of what was opened to look at only"),
     (300, "ERR_STALE_TICKET", "a ticket that was finished, expired, or is of a freed pool or another process"),
     (301, "ERR_INVALID_TICKET", "not a ticket"),
     (400, "ERR_CALLBACK", "a callback failed"),
@@ -63,6 +64,7 @@ impl Error {
             Self::State(StateError::Store(_)) => 204,
             Self::State(StateError::Shared { .. }) => 205,
             Self::State(StateError::TooManyProcesses) => 206,
+            Self::State(StateError::ReadOnly) => 207,
             Self::Ticket(TicketError::Stale) => 300,
             Self::Ticket(TicketError::Invalid) => 301,
             Self::Callback(_) => 400,
@@ -130,6 +132,9 @@ pub enum StateError {
     /// More processes at one time than the shared state was made for.
     #[error("more processes share the state than shared.max_processes allows")]
     TooManyProcesses,
+    /// It was opened to look at it only, with [`Engine::view`](crate::Engine::view).
+    #[error("it was opened to look at only")]
+    ReadOnly,
 }
 
 impl From<StateError> for Error {

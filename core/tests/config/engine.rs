@@ -36,7 +36,7 @@ fn errors_name_the_pool() {
             "pools:\n  a:\n    nodes:\n      - {id: b, wieght: 1}",
             "line 4: pools.a.nodes[0].wieght: unknown key \"wieght\"; did you mean \"weight\"?",
         ),
-        ("pools: {a: {}}\nseed: 1", r#"line 2: seed: unknown key "seed"; known are pools"#),
+        ("pools: {a: {}}\nseed: 1", r#"line 2: seed: unknown key "seed"; known are pools, shared, version"#),
         ("pools: {a: {},\n a: {}}", "line 2: pools.a: the key is there twice, first on line 1"),
         ("pools: {a b: {}}", r#"line 1: pools.a b: the name of a pool has letters, digits, "_", "." and "-", not ' '"#),
         ("pools: {'': {}}", "line 1: pools.: must not be empty"),

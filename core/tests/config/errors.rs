@@ -28,7 +28,7 @@ fn errors_name_the_key_and_the_line() {
         ("stratgy: p2c", r#"line 1: stratgy: unknown key "stratgy"; did you mean "strategy"?"#),
         (
             "colour: 1",
-            r#"line 1: colour: unknown key "colour"; known are strategy, nodes, seed, lease_timeout_ms, max_in_flight, acquire_timeout_ms, acquire_queue, drain_timeout_ms, health, checks, breaker, outlier, panic, tiers, zones, slow_start, splits, affinity, adaptive_limit, quotas, retry, stats, limits"#,
+            r#"line 1: colour: unknown key "colour"; known are strategy, nodes, seed, lease_timeout_ms, max_in_flight, acquire_timeout_ms, acquire_queue, drain_timeout_ms, health, checks, breaker, outlier, panic, tiers, zones, slow_start, splits, affinity, adaptive_limit, quotas, retry, stats, limits, shared, version"#,
         ),
         ("seed: -1", "line 1: seed: must be 0 to 18446744073709551615, not -1"),
         ("seed: 18446744073709551616", "line 1: seed: must be 0 to 18446744073709551615, not 18446744073709551616"),

@@ -5,7 +5,9 @@ use loadwise::config::{Kind, PoolConfig, Value, schema};
 use super::Random;
 
 /// What the schema leaves to the reader, by the words of its messages.
-const TOGETHER: [&str; 17] = [
+const TOGETHER: [&str; 19] = [
+    "must have at most 4 bytes",
+    "must be octal digits",
     "must be at least",
     "must be min =",
     "must be at most limit",
@@ -125,7 +127,7 @@ impl Schema {
             }
             "boolean" => Value::from(random.below(2) == 0),
             "string" => {
-                let length = bound("minLength", 0) + random.below(3);
+                let length = (bound("minLength", 0) + random.below(3)).min(bound("maxLength", usize::MAX));
                 Value::from(
                     (0..length).map(|_| random.of(&['a', 'b', '1', 'é', '"', ' ', '\\', ':'])).collect::<String>(),
                 )

@@ -36,7 +36,7 @@ fn errors_name_pool_key_and_line_and_change_nothing() {
         ("pools:\n  api: {seed: 1}\n  web.v2:\n    nodes: [{id: x, weight: -1}]", "pools.web.v2.nodes[0].weight", 4),
         ("pools:\n  api: {seed: 1}\n  'a b': {}", "pools.a b", 3),
         ("pools: [api]", "pools", 1),
-        ("pools: {api: {seed: 1}}\nversion: 3", "version", 2),
+        ("pools: {api: {seed: 1}}\nversions: 3", "versions", 2),
         ("pools:\n  api: {nodes: [a\n", "", 3),
         // What only a pool that is there can say.
         ("pools:\n  api:\n    nodes: [a]\n    seed: 2", "pools.api.seed", 4),

@@ -59,21 +59,16 @@ fn the_configuration_is_read_back() {
     let engine = Engine::from_config(text).unwrap();
     engine.pool("a").unwrap().register("w").unwrap();
     engine.reload_from(&text.replace("x, y", "x, y, w").replace("'1'", "'2'")).unwrap();
-    let mut config = engine.config();
+    let config = engine.config();
     assert_eq!(config.get("version").unwrap().to_json(), "2");
-    let Kind::Map(entries) = &mut config.kind else { panic!() };
-    entries.retain(|(key, _)| key.name == "pools");
-    let Kind::Map(pools) = &mut entries[0].1.kind else { panic!() };
-    let mut versions = Vec::new();
-    for (_, pool) in pools {
-        let Kind::Map(keys) = &mut pool.kind else { panic!() };
-        versions.extend(keys.iter().filter(|(key, _)| key.name == "version").map(|(_, v)| v.to_json()));
-        keys.retain(|(key, _)| key.name != "version");
-    }
+    let Kind::Map(pools) = &config.get("pools").unwrap().kind else { panic!() };
+    let versions: Vec<String> = pools.iter().map(|(_, pool)| pool.get("version").unwrap().to_json()).collect();
     assert_eq!(versions, ["1", "2"], "a was like that already");
     let config = EngineConfig::from_value(&config).unwrap();
     assert_eq!((config.pools[0].1.nodes[2].id.as_str(), config.pools[0].1.breaker.is_some()), ("w", true));
     assert_eq!(config.pools[1].1.nodes[0].labels["v"], "2");
+    // And put in force again as it was read.
+    assert_eq!(engine.reload_value(&engine.config()).unwrap(), Reloaded { version: 3, ..Reloaded::default() });
 }
 
 #[test]

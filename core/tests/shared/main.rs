@@ -3,4 +3,5 @@
 
 mod attach;
 mod kill;
+mod look;
 mod process;

@@ -161,8 +161,13 @@ impl Told {
             self.engine = None;
             return json!("ok");
         }
-        if let Some(config) = text("reload") {
-            return match self.engine().reload_from(config) {
+        let replaced = match (text("reload"), text("reload_if_new")) {
+            (Some(config), _) => Some(self.engine().reload_from(config)),
+            (_, Some(config)) => Some(self.engine().reload_from_if_new(config)),
+            _ => None,
+        };
+        if let Some(reloaded) = replaced {
+            return match reloaded {
                 Ok(reloaded) => {
                     json!({"added": reloaded.added, "removed": reloaded.removed, "changed": reloaded.changed})
                 }

@@ -102,6 +102,12 @@ pub(super) const ENGINE: &[Key<EngineConfig>] = &[
         doc: "The file in which processes share the state of all pools.",
         shape: Shape::Own(&Short { get: |c: &EngineConfig| &c.shared, get_mut: |c| &mut c.shared }),
     },
+    Key {
+        name: "version",
+        unit: "",
+        doc: "Ignored: a configuration that was read back says here how often it was replaced.",
+        shape: Shape::Int { min: 0, max: u64::MAX, get: |_| None, set: |_, _| {} },
+    },
 ];
 
 struct PoolsForm;

@@ -166,6 +166,12 @@ impl Section for PoolConfig {
             "The file in which processes share one state: they see the same in flight, health and everything else. \
              Where there are pools by name, it stands beside `pools`. Linux only."
         ),
+        Key {
+            name: "version",
+            unit: "",
+            doc: "Ignored: a configuration that was read back says here how often it was replaced.",
+            shape: Shape::Int { min: 0, max: u64::MAX, get: |_| None, set: |_, _| {} },
+        },
     ];
 }
 

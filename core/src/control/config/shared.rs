@@ -50,6 +50,12 @@ impl SharedConfig {
     }
 }
 
+impl From<&str> for SharedConfig {
+    fn from(path: &str) -> Self {
+        Self::new(path)
+    }
+}
+
 impl Default for SharedConfig {
     fn default() -> Self {
         Self { path: String::new(), mode: "0600".to_owned(), on_bad_segment: OnBadSegment::Fail, max_processes: 64 }

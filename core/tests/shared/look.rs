@@ -1,0 +1,153 @@
+//! What a state tells of itself: to those who only look, and to those who are told of what others do.
+
+use std::sync::{Arc, Mutex};
+
+use loadwise::{Engine, EventKind, HealthStatus, NodeSpec, Outcome, Request, now_ns};
+use serde_json::json;
+
+use crate::process::{Process, Segment};
+
+#[test]
+fn who_looks_sees_all_and_changes_nothing() {
+    let segment = Segment::new("look");
+    let config = segment.config("strategy: round_robin\nlease_timeout_ms: 60000\nnodes: [a, b]");
+    let (mut one, mut other) = (Process::open(&config), Process::open(&config));
+    one.picks(3);
+    other.picks(1);
+    let looking = Engine::view(&segment.0).unwrap();
+    let pool = looking.pool("default").unwrap();
+    let processes = looking.processes();
+    let held: Vec<(u32, u64, bool)> = processes.iter().map(|p| (p.pid, p.in_flight, p.alive && !p.is_own)).collect();
+    assert_eq!(held, [(one.child.id(), 3, true), (other.child.id(), 1, true)]);
+    let stats = pool.stats();
+    let of_one: u64 = stats
+        .nodes
+        .iter()
+        .flat_map(|node| &node.in_flight_by_process)
+        .filter(|(pid, _)| *pid == one.child.id())
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!((stats.in_flight, stats.processes, of_one), (4, 2, 3));
+    // The oldest first.
+    let open = pool.open_picks(2);
+    assert_eq!(open.iter().map(|pick| pick.pid).collect::<Vec<_>>(), [one.child.id(); 2]);
+    assert!(open[0].started_ns.unwrap() <= open[1].started_ns.unwrap() && open[1].started_ns.unwrap() <= now_ns());
+    assert_eq!(pool.open_picks(9).len(), 4);
+    assert!(pool.explain(&Request::new()).chosen().is_some());
+
+    // It goes on seeing what happens.
+    for _ in 0..3 {
+        one.ask(json!({"report": "b", "ok": false}));
+    }
+    assert_eq!(pool.node_status("b").unwrap().health, HealthStatus::Unhealthy);
+    one.ask(json!({"reload": "nodes: [a, b, c]\nstrategy: maglev"}));
+    assert_eq!((pool.len(), pool.strategy(), looking.version()), (3, "maglev", 2));
+    one.ask(json!({"reload": "pools: {shop: {nodes: [x]}}"}));
+    assert_eq!(looking.names(), ["shop"]);
+
+    let shop = looking.pool("shop").unwrap();
+    let refused = [
+        shop.set_nodes(["y"]).unwrap_err(),
+        shop.register("y").unwrap_err(),
+        shop.set_weight("x", 2).unwrap_err(),
+        shop.drain("x", true).unwrap_err(),
+        shop.set_strategy("random").unwrap_err(),
+        shop.report("x", Outcome::Failure).unwrap_err(),
+        shop.set_health("x", HealthStatus::Unhealthy).unwrap_err(),
+        shop.update(NodeSpec::new("x").weight(3)).unwrap_err(),
+        looking.reload_from("nodes: [y]").unwrap_err(),
+    ];
+    assert_eq!(refused.map(|error| error.code()), [207; 9]);
+    assert!(shop.pick(&Request::new()).is_err() && !shop.reset_failover());
+    looking.maintain(now_ns());
+    shop.observe(true, |_| ());
+    assert_eq!(one.ask(json!({"stats": 0, "pool": "shop"}))["processes"], json!(2), "it is not one of them");
+    assert_eq!(shop.nodes()[0].weight, 1);
+}
+
+#[test]
+fn there_is_nothing_to_see_where_nothing_is() {
+    let segment = Segment::new("nothing");
+    assert_eq!(Engine::view(&segment.0).unwrap_err().code(), 205);
+    assert!(!segment.0.exists());
+    let alone = Engine::from_config("nodes: [a]").unwrap();
+    assert!(alone.processes().is_empty());
+    let pool = alone.pool("default").unwrap();
+    let pick = pool.pick(&Request::new()).unwrap();
+    let open = pool.open_picks(10);
+    assert_eq!((open.len(), open[0].node.as_str(), open[0].pid), (1, "a", std::process::id()));
+    assert_eq!(open[0].started_ns, None, "nothing needs the time");
+    drop(pick);
+}
+
+#[test]
+fn observers_are_told_of_what_others_do() {
+    let segment = Segment::new("observers");
+    let config = segment.config("nodes: [a, b]\nbreaker: {consecutive_failures: 2}\npanic: {mode: spread}");
+    let mut other = Process::open(&config);
+    let engine = Engine::from_config(&config).unwrap();
+    let pool = engine.pool("default").unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = told.clone();
+    pool.observe(false, move |event| log.lock().unwrap().push(event.kind.clone()));
+    let take = || std::mem::take(&mut *told.lock().unwrap());
+    let maintained = || {
+        pool.maintain(now_ns());
+        take()
+    };
+    assert_eq!(maintained(), []);
+    for _ in 0..3 {
+        other.ask(json!({"report": "a", "ok": false}));
+    }
+    assert_eq!(
+        maintained(),
+        [
+            EventKind::Health { from: HealthStatus::Healthy, to: HealthStatus::Unhealthy },
+            EventKind::Breaker { open: true },
+        ]
+    );
+    other.ask(json!({"reload": "nodes: [b, c]"}));
+    let topology = EventKind::Topology { added: vec!["c".into()], removed: vec!["a".into()] };
+    assert_eq!(maintained(), [topology]);
+    // What it does itself is told at once, and not again.
+    pool.set_nodes(["b"]).unwrap();
+    assert_eq!(take(), [EventKind::Topology { added: vec![], removed: vec!["c".into()] }]);
+    assert_eq!(maintained(), []);
+}
+
+#[test]
+fn selections_are_told_in_the_process_that_makes_them() {
+    let segment = Segment::new("selections");
+    let config = segment.config("nodes: [a]");
+    let mut other = Process::open(&config);
+    let engine = Engine::from_config(&config).unwrap();
+    let pool = engine.pool("default").unwrap();
+    let count = Arc::new(Mutex::new(0));
+    let counted = count.clone();
+    let observer = pool.observe(true, move |_| *counted.lock().unwrap() += 1);
+    other.picks(3);
+    for _ in 0..4 {
+        pool.pick(&Request::new()).unwrap().finish(Outcome::Success).unwrap();
+    }
+    assert_eq!(*count.lock().unwrap(), 4);
+    pool.stop_observing(observer);
+    pool.pick(&Request::new()).unwrap().finish(Outcome::Success).unwrap();
+    assert_eq!(*count.lock().unwrap(), 4);
+}
+
+#[test]
+fn workers_that_read_the_same_configuration_reload_once() {
+    let segment = Segment::new("once");
+    let (old, new) = (segment.config("nodes: [a, b]"), segment.config("nodes: [a, b, c]"));
+    let mut workers = [Process::open(&old), Process::open(&old), Process::open(&old)];
+    assert_eq!(workers[0].ask(json!({"reload_if_new": old}))["changed"], json!([]));
+    let changed = workers.each_mut().map(|worker| worker.ask(json!({"reload_if_new": new}))["changed"].clone());
+    assert_eq!(changed, [json!(["default"]), json!([]), json!([])]);
+    workers[1].ask(json!({"weigh": "c", "weight": 5}));
+    // One that is started again changes nothing of what was set by hand.
+    let mut again = Process::open(&new);
+    assert_eq!(again.ask(json!({"reload_if_new": new}))["changed"], json!([]));
+    assert_eq!(again.ask(json!({"stats": 0}))["nodes"][2]["weight"], json!(5));
+    assert_eq!(again.ask(json!({"reload": new}))["changed"], json!(["default"]));
+    assert_eq!(workers[0].ask(json!({"stats": 0}))["nodes"][2]["weight"], json!(1));
+}
