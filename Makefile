@@ -13,6 +13,7 @@ include bindings-python/python.mk
 include bindings-node/node.mk
 include bench/bench.mk
 include demo/demo.mk
+include hosts/nginx/nginx.mk
 -include fuzz/fuzz.mk
 
 all: ffi

@@ -1,0 +1,153 @@
+/* The attempts of one request: each is a pick that is finished once, whatever nginx calls how often. */
+#include "ngx_loadwise.h"
+
+void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream_t *upstream)
+{
+    const lw_pick none = LW_PICK_INIT;
+    const lw_outcome nothing = LW_OUTCOME_INIT;
+    ngx_memzero(attempts, sizeof *attempts);
+    attempts->upstream = upstream;
+    attempts->pick = none;
+    attempts->outcome = nothing;
+}
+
+static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
+{
+    if (attempts->status >= LW_NO_NODE_EMPTY && attempts->status <= LW_NO_NODE_RATE_LIMITED) {
+        lw_no_node why = LW_NO_NODE_INIT;
+        uint64_t now_ns = lw_now_ns();
+        uint64_t wait_ms = 0;
+        if (lw_last_no_node(&why) == LW_OK && why.retry_at_ns > now_ns)
+            wait_ms = (why.retry_at_ns - now_ns) / 1000000;
+        ngx_log_error(NGX_LOG_WARN, log, 0, "loadwise: %s in \"%V\", try again in %uL ms", lw_status_text(attempts->status),
+                      &attempts->upstream->name, wait_ms);
+    } else {
+        char message[NGX_LOADWISE_ERROR_MAX];
+        ngx_loadwise_last_error(message);
+        ngx_log_error(NGX_LOG_ERR, log, 0, "loadwise: \"%V\": %s", &attempts->upstream->name, message);
+    }
+    return NGX_BUSY;
+}
+
+/* `peer.get` of both fronts. NGX_BUSY if there is no node, or the request must not be tried again. */
+ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *attempts)
+{
+    ngx_loadwise_upstream_t *upstream = attempts->upstream;
+    ngx_loadwise_peer_t *peers = upstream->peers.elts;
+    const lw_pick none = LW_PICK_INIT;
+    lw_request request = LW_REQUEST_INIT;
+    pc->cached = 0;
+    pc->connection = NULL;
+    ngx_loadwise_give_up(attempts);
+    if (attempts->count > 0 && !attempts->granted && ngx_loadwise_retry(attempts) != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, pc->log, 0, "loadwise: \"%V\" allows no other attempt", &upstream->name);
+        return NGX_BUSY;
+    }
+    attempts->granted = 0;
+    if (attempts->key.data != NULL)
+        request.key = ngx_loadwise_str(&attempts->key);
+    if (attempts->session.data != NULL)
+        request.session = ngx_loadwise_str(&attempts->session);
+    request.exclude_nodes = attempts->tried;
+    request.exclude_nodes_len = attempts->tried_len;
+
+    attempts->pick = none;
+    attempts->status = lw_pool_pick(upstream->pool, &request, &attempts->pick);
+    if (attempts->status != LW_OK)
+        return no_node(attempts, pc->log);
+    attempts->count++;
+    if (attempts->tried_len < NGX_LOADWISE_ATTEMPTS_MAX) {
+        attempts->tried[attempts->tried_len].node = attempts->pick.node;
+        attempts->tried[attempts->tried_len].generation = attempts->pick.generation;
+        attempts->tried_len++;
+    }
+    if (attempts->pick.user_data == 0 || attempts->pick.user_data > upstream->peers.nelts) {
+        ngx_log_error(NGX_LOG_ERR, pc->log, 0, "loadwise: \"%V\" has a node that is no server", &upstream->name);
+        ngx_loadwise_give_up(attempts);
+        return NGX_BUSY;
+    }
+    attempts->peer = &peers[attempts->pick.user_data - 1];
+    pc->sockaddr = attempts->peer->sockaddr;
+    pc->socklen = attempts->peer->socklen;
+    pc->name = &attempts->peer->name;
+    return NGX_OK;
+}
+
+void ngx_loadwise_finish(ngx_loadwise_attempts_t *attempts, const lw_outcome *outcome)
+{
+    if (attempts->pick.ticket == 0)
+        return;
+    attempts->outcome = *outcome;
+    /* A stale ticket is one that lease_timeout_ms has ended. */
+    (void)lw_pick_finish(&attempts->pick, outcome);
+    attempts->pick.ticket = 0;
+}
+
+/* Ends the attempt as if it had not been made: its node may be tried again, and nothing is counted against it. */
+void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts)
+{
+    ngx_loadwise_give_up(attempts);
+    attempts->forgiven++;
+    attempts->granted = 1;
+    if (attempts->tried_len > 0)
+        attempts->tried_len--;
+}
+
+/* Ends a pick of which nothing came. Also the last resort where nginx ends a request without a word. */
+void ngx_loadwise_give_up(void *attempts)
+{
+    lw_outcome outcome = LW_OUTCOME_INIT;
+    outcome.kind = LW_OUTCOME_CANCELLED;
+    ngx_loadwise_finish(attempts, &outcome);
+}
+
+/* Whether the budget has another attempt for this request, which it then has used. nginx has decided already whether it is
+ * safe. */
+ngx_int_t ngx_loadwise_retry(ngx_loadwise_attempts_t *attempts)
+{
+    lw_retry retry = LW_RETRY_INIT;
+    lw_outcome outcome = attempts->outcome;
+    const ngx_uint_t made = attempts->count - attempts->forgiven;
+    /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
+    if (outcome.kind != LW_OUTCOME_FAILURE && outcome.kind != LW_OUTCOME_RATE_LIMITED) {
+        outcome.kind = LW_OUTCOME_FAILURE;
+        outcome.failure = LW_FAILURE_OTHER;
+    }
+    if (lw_pool_retry(attempts->upstream->pool, &outcome, made ? (uint32_t)made : 1, LW_RETRY_IDEMPOTENT, &retry) != LW_OK ||
+        retry.give_up != 0)
+        return NGX_DECLINED;
+    attempts->granted = 1;
+    return NGX_OK;
+}
+
+/* How the last attempt ended, or why there was none. */
+void ngx_loadwise_state(const ngx_loadwise_attempts_t *attempts, ngx_str_t *state)
+{
+    static const ngx_str_t no_nodes[] = {ngx_string("empty"),      ngx_string("all_excluded"), ngx_string("no_match"),
+                                         ngx_string("unhealthy"),  ngx_string("draining"),     ngx_string("saturated"),
+                                         ngx_string("rate_limited")};
+    static const ngx_str_t failures[] = {ngx_string("failed"), ngx_string("connect"), ngx_string("timeout"),
+                                         ngx_string("reset"), ngx_string("server_error")};
+    static const ngx_str_t success = ngx_string("success"), limited = ngx_string("limited"),
+                           cancelled = ngx_string("cancelled"), picked = ngx_string("picked"), error = ngx_string("error");
+    if (attempts->status >= LW_NO_NODE_EMPTY && attempts->status <= LW_NO_NODE_RATE_LIMITED)
+        *state = no_nodes[attempts->status - LW_NO_NODE_EMPTY];
+    else if (attempts->status != LW_OK)
+        *state = error;
+    else if (attempts->pick.ticket != 0)
+        *state = picked;
+    else if (attempts->outcome.kind == LW_OUTCOME_SUCCESS)
+        *state = success;
+    else if (attempts->outcome.kind == LW_OUTCOME_RATE_LIMITED)
+        *state = limited;
+    else if (attempts->outcome.kind == LW_OUTCOME_FAILURE && attempts->outcome.failure <= LW_FAILURE_SERVER_ERROR)
+        *state = failures[attempts->outcome.failure];
+    else
+        *state = cancelled;
+}
+
+/* The clock of the engine, for the stream module, which has no engine linked in. */
+uint64_t ngx_loadwise_now_ns(void)
+{
+    return lw_now_ns();
+}
