@@ -3,7 +3,8 @@
 //     node server.mjs NAME PORT MEDIAN_MS SLOTS
 //
 // POST /mode with {"mode": ...} makes it misbehave: fail (500 at once), half (every second request), slow (10 times its
-// median), stall (no answer), reset (the connection breaks), limit (429 with Retry-After: retryAfterS); ok ends that.
+// median), stall (no answer), reset (the connection breaks), limit (429, or another status, with Retry-After: retryAfterS);
+// ok ends that.
 // GET /counts tells how many requests came, and how many were answered at once at most.
 
 import http from 'node:http';
@@ -51,7 +52,7 @@ function misbehaves(res) {
       if (counts.requests % 2 === 0) answer(res, 500);
       return counts.requests % 2 === 0;
     case 'limit':
-      answer(res, 429, { 'retry-after': String(mode.retryAfterS) });
+      answer(res, mode.status ?? 429, { 'retry-after': String(mode.retryAfterS) });
       return true;
     case 'reset':
       res.destroy();
