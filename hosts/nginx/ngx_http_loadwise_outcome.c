@@ -116,7 +116,7 @@ ngx_int_t ngx_http_loadwise_is_stale(ngx_http_request_t *r, ngx_uint_t state)
 }
 
 /* Whether nginx is about to make another attempt, by what proxy_next_upstream and its like promise. Where it does and this
- * says no, the next attempt asks the budget; the other way round, a retry is counted that is not made. */
+ * says no, the next attempt asks for itself; the other way round, a retry is counted that is not made. */
 ngx_int_t ngx_http_loadwise_goes_on(ngx_http_request_t *r, ngx_uint_t state, const lw_outcome *outcome)
 {
     const ngx_http_upstream_t *u = r->upstream;

@@ -99,7 +99,7 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
     ngx_http_loadwise_ctx_t *ctx = data;
     ngx_loadwise_attempts_t *attempts = &ctx->attempts;
     lw_outcome outcome = LW_OUTCOME_INIT;
-    if (attempts->pick.ticket == 0)
+    if (attempts->pick.ticket == 0 || attempts->ahead)
         return;
     if (pc->tries > 0)
         pc->tries--;
@@ -110,8 +110,8 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
     }
     ngx_http_loadwise_outcome(ctx->request, state, attempts->upstream->header_latency, &outcome);
     ngx_loadwise_finish(attempts, &outcome);
-    /* Asked here and not at the next attempt, since nginx then answers with what has gone wrong. */
-    if (pc->tries > 0 && ngx_http_loadwise_goes_on(ctx->request, state, &outcome) && ngx_loadwise_retry(attempts) != NGX_OK)
+    /* Here and not at the next attempt: if there is to be none, nginx answers with what has gone wrong. */
+    if (pc->tries > 0 && ngx_http_loadwise_goes_on(ctx->request, state, &outcome) && ngx_loadwise_again(attempts, pc->log) != NGX_OK)
         pc->tries = 0;
 }
 

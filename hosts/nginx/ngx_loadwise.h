@@ -96,7 +96,8 @@ typedef struct {
     ngx_uint_t forgiven;       /* of them, those that say nothing: an idle connection had been closed */
     ngx_uint_t tried_len;
     lw_node_ref tried[NGX_LOADWISE_ATTEMPTS_MAX];
-    unsigned granted : 1; /* the next attempt is counted against the budget, or needs not be */
+    unsigned excused : 1; /* the last one was forgiven, and the next costs nothing */
+    unsigned ahead : 1; /* the pick is that of the next attempt, which nginx has not asked for yet */
 } ngx_loadwise_attempts_t;
 
 /* ngx_loadwise_module.c */
@@ -131,7 +132,7 @@ ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *a
 void ngx_loadwise_finish(ngx_loadwise_attempts_t *attempts, const lw_outcome *outcome);
 void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts);
 void ngx_loadwise_give_up(void *attempts);
-ngx_int_t ngx_loadwise_retry(ngx_loadwise_attempts_t *attempts);
+ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log);
 uint64_t ngx_loadwise_now_ns(void);
 void ngx_loadwise_state(const ngx_loadwise_attempts_t *attempts, ngx_str_t *state);
 

@@ -29,44 +29,82 @@ static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
     return NGX_BUSY;
 }
 
-/* `peer.get` of both fronts. NGX_BUSY if there is no node, or the request must not be tried again. */
-ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *attempts)
+/* Whether the budget has another attempt for this request, which it then has used. nginx has decided already whether it is
+ * safe. */
+static ngx_int_t retry(const ngx_loadwise_attempts_t *attempts)
+{
+    lw_retry answer = LW_RETRY_INIT;
+    lw_outcome outcome = attempts->outcome;
+    const ngx_uint_t made = attempts->count - attempts->forgiven;
+    /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
+    if (outcome.kind != LW_OUTCOME_FAILURE && outcome.kind != LW_OUTCOME_RATE_LIMITED) {
+        outcome.kind = LW_OUTCOME_FAILURE;
+        outcome.failure = LW_FAILURE_OTHER;
+    }
+    return lw_pool_retry(attempts->upstream->pool, &outcome, made ? (uint32_t)made : 1, LW_RETRY_IDEMPOTENT, &answer) == LW_OK &&
+                   answer.give_up == 0
+               ? NGX_OK
+               : NGX_DECLINED;
+}
+
+/* Picks a node that this request has not tried. */
+static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 {
     ngx_loadwise_upstream_t *upstream = attempts->upstream;
     ngx_loadwise_peer_t *peers = upstream->peers.elts;
     const lw_pick none = LW_PICK_INIT;
     lw_request request = LW_REQUEST_INIT;
-    pc->cached = 0;
-    pc->connection = NULL;
-    ngx_loadwise_give_up(attempts);
-    if (attempts->count > 0 && !attempts->granted && ngx_loadwise_retry(attempts) != NGX_OK) {
-        ngx_log_error(NGX_LOG_INFO, pc->log, 0, "loadwise: \"%V\" allows no other attempt", &upstream->name);
-        return NGX_BUSY;
-    }
-    attempts->granted = 0;
     if (attempts->key.data != NULL)
         request.key = ngx_loadwise_str(&attempts->key);
     if (attempts->session.data != NULL)
         request.session = ngx_loadwise_str(&attempts->session);
     request.exclude_nodes = attempts->tried;
     request.exclude_nodes_len = attempts->tried_len;
-
     attempts->pick = none;
     attempts->status = lw_pool_pick(upstream->pool, &request, &attempts->pick);
     if (attempts->status != LW_OK)
-        return no_node(attempts, pc->log);
+        return no_node(attempts, log);
+    if (attempts->pick.user_data == 0 || attempts->pick.user_data > upstream->peers.nelts) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "loadwise: \"%V\" has a node that is no server", &upstream->name);
+        ngx_loadwise_give_up(attempts);
+        return NGX_BUSY;
+    }
+    attempts->peer = &peers[attempts->pick.user_data - 1];
+    return NGX_OK;
+}
+
+/* Takes the budget and a node for another attempt, once nginx is known to make it. NGX_DECLINED if it must not. */
+ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
+{
+    if (retry(attempts) != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, log, 0, "loadwise: \"%V\" allows no other attempt", &attempts->upstream->name);
+        return NGX_DECLINED;
+    }
+    if (pick(attempts, log) != NGX_OK)
+        return NGX_DECLINED;
+    attempts->ahead = 1;
+    return NGX_OK;
+}
+
+/* `peer.get` of both fronts. NGX_BUSY if there is no node, or the request must not be tried again. */
+ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *attempts)
+{
+    pc->cached = 0;
+    pc->connection = NULL;
+    if (!attempts->ahead) {
+        ngx_loadwise_give_up(attempts);
+        if (attempts->count == 0 || attempts->excused ? pick(attempts, pc->log) != NGX_OK
+                                                      : ngx_loadwise_again(attempts, pc->log) != NGX_OK)
+            return NGX_BUSY;
+    }
+    attempts->ahead = 0;
+    attempts->excused = 0;
     attempts->count++;
     if (attempts->tried_len < NGX_LOADWISE_ATTEMPTS_MAX) {
         attempts->tried[attempts->tried_len].node = attempts->pick.node;
         attempts->tried[attempts->tried_len].generation = attempts->pick.generation;
         attempts->tried_len++;
     }
-    if (attempts->pick.user_data == 0 || attempts->pick.user_data > upstream->peers.nelts) {
-        ngx_log_error(NGX_LOG_ERR, pc->log, 0, "loadwise: \"%V\" has a node that is no server", &upstream->name);
-        ngx_loadwise_give_up(attempts);
-        return NGX_BUSY;
-    }
-    attempts->peer = &peers[attempts->pick.user_data - 1];
     pc->sockaddr = attempts->peer->sockaddr;
     pc->socklen = attempts->peer->socklen;
     pc->name = &attempts->peer->name;
@@ -88,7 +126,7 @@ void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts)
 {
     ngx_loadwise_give_up(attempts);
     attempts->forgiven++;
-    attempts->granted = 1;
+    attempts->excused = 1;
     if (attempts->tried_len > 0)
         attempts->tried_len--;
 }
@@ -101,25 +139,6 @@ void ngx_loadwise_give_up(void *attempts)
     ngx_loadwise_finish(attempts, &outcome);
 }
 
-/* Whether the budget has another attempt for this request, which it then has used. nginx has decided already whether it is
- * safe. */
-ngx_int_t ngx_loadwise_retry(ngx_loadwise_attempts_t *attempts)
-{
-    lw_retry retry = LW_RETRY_INIT;
-    lw_outcome outcome = attempts->outcome;
-    const ngx_uint_t made = attempts->count - attempts->forgiven;
-    /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
-    if (outcome.kind != LW_OUTCOME_FAILURE && outcome.kind != LW_OUTCOME_RATE_LIMITED) {
-        outcome.kind = LW_OUTCOME_FAILURE;
-        outcome.failure = LW_FAILURE_OTHER;
-    }
-    if (lw_pool_retry(attempts->upstream->pool, &outcome, made ? (uint32_t)made : 1, LW_RETRY_IDEMPOTENT, &retry) != LW_OK ||
-        retry.give_up != 0)
-        return NGX_DECLINED;
-    attempts->granted = 1;
-    return NGX_OK;
-}
-
 /* How the last attempt ended, or why there was none. */
 void ngx_loadwise_state(const ngx_loadwise_attempts_t *attempts, ngx_str_t *state)
 {
@@ -130,9 +149,9 @@ void ngx_loadwise_state(const ngx_loadwise_attempts_t *attempts, ngx_str_t *stat
                                          ngx_string("reset"), ngx_string("server_error")};
     static const ngx_str_t success = ngx_string("success"), limited = ngx_string("limited"),
                            cancelled = ngx_string("cancelled"), picked = ngx_string("picked"), error = ngx_string("error");
-    if (attempts->status >= LW_NO_NODE_EMPTY && attempts->status <= LW_NO_NODE_RATE_LIMITED)
+    if (attempts->count == 0 && attempts->status >= LW_NO_NODE_EMPTY && attempts->status <= LW_NO_NODE_RATE_LIMITED)
         *state = no_nodes[attempts->status - LW_NO_NODE_EMPTY];
-    else if (attempts->status != LW_OK)
+    else if (attempts->count == 0 && attempts->status != LW_OK)
         *state = error;
     else if (attempts->pick.ticket != 0)
         *state = picked;
