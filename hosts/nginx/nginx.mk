@@ -1,6 +1,7 @@
 # The nginx module: included by the top-level Makefile.
 #   nginx           ngx_http_loadwise_module.so and ngx_stream_loadwise_module.so into build/nginx
 #   install-nginx   into PREFIX/lib/nginx/modules (or NGINX_MODULES), below DESTDIR if given
+#   test-nginx      the tests, on real nginx and real servers on loopback
 # NGINX_SOURCE is where nginx's sources are: those of Debian's nginx-dev, or of any nginx, which NGINX_FLAGS then configure.
 NGINX_SOURCE ?= /usr/share/nginx/src
 NGINX_FLAGS ?= --with-compat --with-http_ssl_module
@@ -8,7 +9,7 @@ NGINX_MODULES ?= $(PREFIX)/lib/nginx/modules
 NGINX_BUILD = build/nginx
 NGINX_SO = $(addprefix $(NGINX_BUILD)/,ngx_http_loadwise_module.so ngx_stream_loadwise_module.so)
 
-.PHONY: nginx install-nginx
+.PHONY: nginx install-nginx test-nginx
 
 nginx: ffi
 	hosts/nginx/build.sh $(NGINX_SOURCE) $(NGINX_BUILD) $(NGINX_FLAGS)
@@ -17,3 +18,10 @@ install-nginx: nginx
 	install -d $(DESTDIR)$(NGINX_MODULES)
 	install -m 644 $(NGINX_SO) $(DESTDIR)$(NGINX_MODULES)
 	@echo "load_module $(NGINX_MODULES)/ngx_http_loadwise_module.so;"
+
+# Keys must land where the Python wheel says: that of test-python, or one that is made now.
+test-nginx: nginx $(PYTHON_READY)
+	ls dist/loadwise-*.whl >/dev/null 2>&1 || $(MAKE) -s wheel
+	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl
+	$(PYTHON_IN_VENV) -m pip install -q grpcio
+	NGINX_SOURCE=$(NGINX_SOURCE) $(PYTHON_IN_VENV) -m pytest -q -p no:cacheprovider tests/nginx

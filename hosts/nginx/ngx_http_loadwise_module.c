@@ -65,7 +65,7 @@ static char *set_loadwise(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_upstream_srv_conf_t *us = ngx_http_conf_get_module_srv_conf(cf, ngx_http_upstream_module);
     ngx_http_loadwise_srv_conf_t *lscf = conf;
-    ngx_str_t none = ngx_null_string;
+    ngx_str_t none = ngx_string("");
     (void)cmd;
     /* Whatever was there before would lose its say, or take ours. */
     if (us->peer.init_upstream != NULL && !lscf->upstream.set)

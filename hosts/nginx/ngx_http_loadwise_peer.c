@@ -55,7 +55,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     ngx_http_loadwise_srv_conf_t *lscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_loadwise_module);
     ngx_pool_cleanup_t *cleanup;
     ngx_http_loadwise_ctx_t *ctx;
-    /* Without processes of its own (master_process off), nginx does not say that a new configuration takes over. */
+    /* Where it could not be opened as the process began, a request tries again. */
     if (lscf->upstream.pool == 0 && ngx_loadwise_open(ngx_loadwise_conf((ngx_cycle_t *)ngx_cycle)) != NGX_OK)
         return NGX_ERROR;
     cleanup = ngx_pool_cleanup_add(r->pool, sizeof *ctx);

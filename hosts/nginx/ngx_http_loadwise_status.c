@@ -80,6 +80,9 @@ static ngx_int_t read_body(ngx_http_request_t *r, ngx_str_t *text)
         return NGX_ERROR;
     for (ngx_chain_t *link = r->request_body ? r->request_body->bufs : NULL; link; link = link->next) {
         const off_t len = ngx_buf_size(link->buf);
+        /* The last one may be there for its flag alone. */
+        if (len == 0)
+            continue;
         if (len > (off_t)(FORM_MAX - text->len))
             return NGX_DECLINED;
         if (ngx_buf_in_memory(link->buf))

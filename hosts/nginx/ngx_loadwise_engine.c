@@ -111,11 +111,6 @@ static void maintain(ngx_event_t *event)
     ngx_add_timer(event, MAINTAIN_INTERVAL_MS);
 }
 
-static void close_with_cycle(void *data)
-{
-    ngx_loadwise_close(data);
-}
-
 static ngx_int_t open_failed(ngx_loadwise_conf_t *conf, const char *why)
 {
     ngx_log_error(NGX_LOG_EMERG, conf->cycle->log, 0, "loadwise: the engine cannot be opened: %s", why);
@@ -129,7 +124,6 @@ ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf)
 {
     ngx_loadwise_upstream_t **upstreams = conf->upstreams.elts;
     char message[NGX_LOADWISE_ERROR_MAX];
-    ngx_pool_cleanup_t *cleanup;
     ngx_str_t text;
     lw_status status;
     if (conf->engine != 0)
@@ -148,13 +142,6 @@ ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf)
         ngx_loadwise_last_error(message);
         return open_failed(conf, message);
     }
-    /* Without processes of its own (master_process off), nginx gives up a cycle while the process goes on. */
-    cleanup = ngx_pool_cleanup_add(conf->cycle->pool, 0);
-    if (cleanup == NULL)
-        return open_failed(conf, "no memory");
-    cleanup->handler = close_with_cycle;
-    cleanup->data = conf;
-
     conf->timer_connection.fd = (ngx_socket_t)-1;
     conf->timer_connection.data = conf;
     conf->timer.handler = maintain;

@@ -105,7 +105,7 @@ ngx_int_t ngx_loadwise_json_set(ngx_pool_t *pool, ngx_str_t *object, const char 
 /* Removes a key, which must not be the only one. */
 ngx_int_t ngx_loadwise_json_remove(ngx_pool_t *pool, ngx_str_t *object, const char *key)
 {
-    const ngx_str_t nothing = ngx_null_string;
+    const ngx_str_t nothing = ngx_string("");
     ngx_str_t value;
     u_char *from = find_member(object, key, &value), *to;
     if (from == NULL)

@@ -1,5 +1,6 @@
 """nginx with the module in front of real servers on loopback, which can be told to misbehave."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,10 +10,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "sockets"))
 
 from proxy import Nginx  # noqa: E402
 from servers import Server  # noqa: E402
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "one_worker: needs what only one engine, or a shared one, can know")
 
 
 class Pool:
@@ -77,9 +74,8 @@ def nginx(tmp_path):
         except AssertionError as e:
             failed.append(e)
         finally:
-            if proxy.process is not None and proxy.process.poll() is None:
-                proxy.process.kill()
-                proxy.process.wait()
+            if proxy.running():
+                proxy.quit(signal.SIGKILL)
     assert not failed, failed
 
 

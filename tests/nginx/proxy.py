@@ -48,8 +48,10 @@ class Nginx:
         self.folder = folder
         self.port, self.stream_port = free_port(), free_port()
         self.workers = workers
+        # What may be in the log although nothing went wrong.
+        self.expected = re.compile("(?!)")
         self.write(http, server, stream, main)
-        self.process = None
+        self.process = self.pid = None
 
     def write(self, http="", server="", stream="", main=""):
         stream = stream and f"stream {{\n{stream}\n}}"
@@ -89,12 +91,32 @@ location = /status {{ loadwise_status; }}
         return done.returncode == 0, done.stderr
 
     def start(self, wrapper=(), directives="daemon off;", env=None):
-        self.process = subprocess.Popen([*wrapper, *self.command("-g", directives)], env={**os.environ, **(env or {})})
+        process = subprocess.Popen([*wrapper, *self.command("-g", directives)], env={**os.environ, **(env or {})})
+        if "daemon off" in directives:
+            self.process, self.pid = process, process.pid
+        else:
+            # It goes on in a process that is nobody's child.
+            assert process.wait(PATIENCE_S) == 0
+            until(self.pid_in_file, "there is a process")
+            self.pid = self.pid_in_file()
         until(self.listens, "nginx listens")
         return self
 
+    def pid_in_file(self):
+        """0 while it is being written."""
+        path = self.folder / "nginx.pid"
+        return int(path.read_text() or 0) if path.exists() else 0
+
+    def running(self):
+        if self.process is not None:
+            return self.process.poll() is None
+        return self.pid is not None and Path(f"/proc/{self.pid}").exists()
+
+    def send(self, number):
+        os.kill(self.pid, number)
+
     def listens(self):
-        assert self.process.poll() is None, self.log()
+        assert self.running(), self.log()
         try:
             return self.get("/status").status == 200
         except OSError:
@@ -137,18 +159,20 @@ location = /status {{ loadwise_status; }}
 
     def worker_pids(self):
         """Of the master that was started."""
-        out = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout
+        out = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(self.pid)], capture_output=True, text=True).stdout
         return [int(line.split()[0]) for line in out.splitlines() if "Z" not in line.split()[1]]
 
     def reload(self):
         """Puts what was written in force; returns when no worker of before is left."""
         before = set(self.worker_pids())
-        self.process.send_signal(signal.SIGHUP)
+        self.send(signal.SIGHUP)
         until(lambda: len(self.worker_pids()) == self.workers and not before & set(self.worker_pids()), "new workers took over")
 
-    def quit(self):
-        self.process.send_signal(signal.SIGQUIT)
-        return self.process.wait(PATIENCE_S)
+    def quit(self, number=signal.SIGQUIT):
+        """Ends it; the code that it ends with, where that can be known."""
+        self.send(number)
+        until(lambda: not self.running(), "nginx has ended")
+        return self.process.returncode if self.process is not None else 0
 
     def settled(self):
         """Whether every pick of every pool has been finished, and counted once."""
@@ -159,8 +183,8 @@ location = /status {{ loadwise_status; }}
         return True
 
     def end(self):
-        if self.process is not None and self.process.poll() is None:
+        if self.running():
             until(self.settled, "every pick is finished, and counted once")
             assert self.quit() == 0
-        wrong = re.findall(r".*\[(?:alert|emerg|crit)\].*", self.log()) if self.process is not None else []
+        wrong = [line for line in re.findall(r".*\[(?:alert|emerg|crit)\].*", self.log()) if not self.expected.search(line)]
         assert not wrong, wrong

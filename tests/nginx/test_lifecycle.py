@@ -1,0 +1,120 @@
+"""Reloads, binaries that are replaced, ends and crashes, under load."""
+
+import os
+import re
+import signal
+import threading
+
+from conftest import served, upstream
+from proxy import WORKERS
+from servers import until
+
+
+class Load:
+    """Clients that ask again and again, each time over a new connection; `failed` is what was not answered well."""
+
+    def __init__(self, proxy, clients=4):
+        self.proxy = proxy
+        self.ended = threading.Event()
+        self.answered, self.failed = 0, []
+        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                status = self.proxy.get().status
+                self.answered += 1
+                if status != 200:
+                    self.failed.append(status)
+            except OSError as e:
+                self.failed.append(e)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+    def goes_on(self):
+        before = self.answered
+        until(lambda: self.answered > before + 20, "requests are answered")
+
+
+def test_a_reload_changes_servers_and_loses_nothing(servers, nginx):
+    made = servers("a", "b", "c", "d")
+    proxy = nginx(upstream(made[:2]))
+    with Load(proxy) as load:
+        load.goes_on()
+        for chosen in (made[1:3], made[2:], made, made[3:]):
+            proxy.write(upstream(chosen, "loadwise strategy=p2c;"), "location / { proxy_pass http://api; }")
+            proxy.reload()
+            load.goes_on()
+            assert proxy.nodes().keys() == {server.address for server in chosen}
+        before = served(made[0])
+        load.goes_on()
+        assert served(made[0]) == before, "what is gone gets nothing"
+    assert load.failed == []
+
+
+def test_a_reload_that_cannot_be_changes_nothing(servers, nginx):
+    made = servers("a", "b")
+    proxy = nginx(upstream(made))
+    before = proxy.worker_pids()
+    proxy.expected = re.compile("unknown strategy")
+    with Load(proxy) as load:
+        proxy.write(upstream(made, "loadwise strategy=zip;"), "location / { proxy_pass http://api; }")
+        proxy.send(signal.SIGHUP)
+        until(lambda: 'unknown strategy "zip"' in proxy.log(), "the log says why")
+        load.goes_on()
+        assert proxy.worker_pids() == before
+    assert load.failed == []
+
+
+def test_requests_under_way_end_before_a_worker_does(servers, nginx):
+    made = servers("a", "b", median_ms=300)
+    proxy = nginx(upstream(made), workers=1)
+    statuses = []
+    threads = [threading.Thread(target=lambda: statuses.append(proxy.get().status)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    # All at their servers, and none has been answered.
+    until(lambda: proxy.pool()["in_flight"] == 12 or statuses, "all are under way")
+    assert proxy.quit() == 0
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 12
+    # `end` finds no alert: the worker has found no pick that was never finished.
+
+
+def test_a_new_binary_takes_over(servers, nginx):
+    made = servers("a", "b")
+    proxy = nginx(upstream(made), directives="")
+    old = proxy.pid
+    with Load(proxy) as load:
+        load.goes_on()
+        os.kill(old, signal.SIGUSR2)
+        until(lambda: proxy.pid_in_file() not in (0, old), "a second master")
+        proxy.pid = proxy.pid_in_file()
+        until(lambda: len(proxy.worker_pids()) == WORKERS, "and workers")
+        os.kill(old, signal.SIGQUIT)
+        until(lambda: not os.path.exists(f"/proc/{old}"), "the first is gone")
+        load.goes_on()
+    assert load.failed == []
+    assert proxy.try_get() in "ab"
+
+
+def test_a_worker_that_was_killed_is_replaced(servers, nginx):
+    made = servers("a", "b")
+    proxy = nginx(upstream(made))
+    proxy.expected = re.compile("exited on signal 9")
+    for _ in range(3):
+        killed = proxy.worker_pids()
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(proxy.worker_pids()) == WORKERS and not set(killed) & set(proxy.worker_pids()), "there are others")
+        assert {proxy.try_get() for _ in range(8 * WORKERS)} == {"a", "b"}
+        assert proxy.pool()["in_flight"] == 0
