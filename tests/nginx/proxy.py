@@ -17,6 +17,8 @@ BINARY = os.environ.get("LOADWISE_NGINX", "/usr/sbin/nginx")
 # Debian builds stream as a module, too; elsewhere it may be part of the binary.
 STREAM = Path(os.environ.get("LOADWISE_NGINX_STREAM", "/usr/lib/nginx/modules/ngx_stream_module.so"))
 WORKERS = int(os.environ.get("LOADWISE_NGINX_WORKERS", "1"))
+# Where a test looks at what one worker knows, or expects of all together what one would do.
+AGREEING = int(os.environ.get("LOADWISE_NGINX_AGREEING", "1"))
 TEMP_PATHS = "client_body proxy fastcgi uwsgi scgi".split()
 
 

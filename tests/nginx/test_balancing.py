@@ -8,7 +8,7 @@ import loadwise
 import pytest
 
 from conftest import served, upstream
-from proxy import WORKERS
+from proxy import AGREEING, WORKERS
 from servers import until
 
 FAST = "health: {probe_interval_ms: 50, max_probe_interval_ms: 100}\n"
@@ -70,7 +70,7 @@ def test_keys_stay_where_nginx_puts_them(servers, nginx):
 def test_a_session_stays_on_its_node(servers, nginx, tmp_path):
     made = servers("a", "b", "c")
     loadwise_ = f"loadwise strategy=random;\nloadwise_session $http_x_user;\n{config(tmp_path, 'affinity: true')}"
-    proxy = nginx(upstream(made, loadwise_), workers=1)
+    proxy = nginx(upstream(made, loadwise_), workers=AGREEING)
     by_user = {user: {proxy.try_get(headers={"x-user": f"u{user}"}) for _ in range(4)} for user in range(30)}
     assert all(len(nodes) == 1 for nodes in by_user.values()), by_user
     assert set().union(*by_user.values()) == {"a", "b", "c"}, "one of three never, by 30 users: 3 · (2/3)^30"
@@ -80,8 +80,8 @@ def test_a_session_stays_on_its_node(servers, nginx, tmp_path):
 def test_a_backup_takes_over_and_gives_back(servers, nginx, tmp_path):
     made = servers("a", "b", "c")
     loadwise_ = f"loadwise strategy=round_robin;\n{config(tmp_path, FAST + 'tiers: {failback_ms: 100}')}"
-    proxy = nginx(upstream(made, loadwise_, keys=["", "", "backup"]))
-    assert {proxy.try_get() for _ in range(20 * WORKERS)} == {"a", "b"}
+    proxy = nginx(upstream(made, loadwise_, keys=["", "", "backup"]), workers=AGREEING)
+    assert {proxy.try_get() for _ in range(20)} == {"a", "b"}
     for server in made[:2]:
         server.kill()
     until(lambda: {proxy.try_get() for _ in range(10)} == {"c"}, "the backup takes over")
@@ -96,7 +96,7 @@ def test_a_full_server_takes_no_more(servers, nginx):
     made = servers("a", "b")
     for server in made:
         server.mode("stall")
-    proxy = nginx(upstream(made, keys=["max_conns=2", "max_conns=1"]), workers=1)
+    proxy = nginx(upstream(made, keys=["max_conns=2", "max_conns=1"]), workers=AGREEING)
     requests = [threading.Thread(target=lambda: proxy.get(timeout=60)) for _ in range(3)]
     for request in requests:
         request.start()
@@ -112,7 +112,7 @@ def test_a_full_server_takes_no_more(servers, nginx):
 
 def test_what_is_down_gets_nothing_until_it_is_not(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made, keys=["", "down"]), workers=1)
+    proxy = nginx(upstream(made, keys=["", "down"]), workers=AGREEING)
     assert {proxy.try_get() for _ in range(20)} == {"a"}
     assert proxy.nodes()[made[1].address]["draining"]
     assert proxy.change(node=made[1].address, state="active").status == 200
@@ -138,7 +138,7 @@ def test_parameters_of_servers_and_of_a_file_come_together(servers, nginx, tmp_p
 def test_max_fails_and_fail_timeout(servers, nginx):
     made = servers("a", "b")
     made[1].mode("fail")
-    proxy = nginx(upstream(made, keys=["max_fails=5 fail_timeout=1h", "max_fails=5 fail_timeout=1h"]), workers=1)
+    proxy = nginx(upstream(made, keys=["max_fails=5 fail_timeout=1h", "max_fails=5 fail_timeout=1h"]), workers=AGREEING)
     for _ in range(40):
         proxy.get()
     assert served(made[1]) == 5
@@ -148,5 +148,5 @@ def test_max_fails_and_fail_timeout(servers, nginx):
 def test_max_fails_0_never_takes_a_server_out(servers, nginx):
     made = servers("a", "b")
     made[1].mode("fail")
-    proxy = nginx(upstream(made, keys=["max_fails=0", "max_fails=0"]), workers=1)
+    proxy = nginx(upstream(made, keys=["max_fails=0", "max_fails=0"]), workers=AGREEING)
     assert sum(proxy.get().status == 500 for _ in range(60)) == 30

@@ -3,6 +3,7 @@
 import pytest
 
 from conftest import served, upstream
+from proxy import AGREEING
 from raw import Raw, answer, read_head
 from servers import until
 
@@ -17,7 +18,7 @@ def config(tmp_path, text="health: {passive: false, live_probes: false}\nchecks:
 @pytest.mark.parametrize("check", ["tcp", "http uri=/health"])
 def test_a_server_that_goes_and_comes_back(servers, nginx, tmp_path, check):
     made = servers("a", "b")
-    proxy = nginx(upstream(made, config(tmp_path) + f"loadwise_check {check} {OFTEN};"))
+    proxy = nginx(upstream(made, config(tmp_path) + f"loadwise_check {check} {OFTEN};"), workers=AGREEING)
     health = lambda: [node["health"] for node in proxy.nodes().values()]  # noqa: E731
     until(lambda: all(node["checks_ok"] for node in proxy.nodes().values()), "both are checked")
     assert health() == ["healthy", "healthy"] and served(made[0]) == 0
@@ -39,7 +40,7 @@ def test_http_asks_for_what_it_is_told(nginx, tmp_path):
             connection.sendall(b"4 Well\r\n\r\n")
 
     server = Raw(serve)
-    proxy = nginx(upstream([server], config(tmp_path) + f"loadwise_check http uri=/ok?now host=example.com {OFTEN};"), workers=1)
+    proxy = nginx(upstream([server], config(tmp_path) + f"loadwise_check http uri=/ok?now host=example.com {OFTEN};"), workers=AGREEING)
     until(lambda: next(iter(proxy.nodes().values()))["checks_failed"] >= 1, "503 is no")
     until(lambda: next(iter(proxy.nodes().values()))["checks_ok"] >= 1, "204 is yes, in two parts")
     assert heads[0] == b"GET /ok?now HTTP/1.1\r\nHost: example.com\r\nUser-Agent: loadwise\r\nConnection: close\r\n\r\n"
@@ -48,7 +49,7 @@ def test_http_asks_for_what_it_is_told(nginx, tmp_path):
 
 def test_who_does_not_answer_in_time_fails(nginx, tmp_path):
     server = Raw(lambda connection, _: read_head(connection) and connection.recv(1))
-    proxy = nginx(upstream([server], config(tmp_path) + "loadwise_check http interval=100ms timeout=200ms fails=1;"), workers=1)
+    proxy = nginx(upstream([server], config(tmp_path) + "loadwise_check http interval=100ms timeout=200ms fails=1;"), workers=AGREEING)
     until(lambda: next(iter(proxy.nodes().values()))["health"] == "unhealthy", "no answer is no")
     assert server.connections >= 1
     # A worker that ends waits for no check.
@@ -58,6 +59,6 @@ def test_who_does_not_answer_in_time_fails(nginx, tmp_path):
 
 def test_a_file_alone_is_checked_by_connecting(nginx, tmp_path):
     server = Raw(lambda connection, _: None)
-    proxy = nginx(upstream([server], config(tmp_path, "checks: {interval_ms: 100, grace_ms: 0}")), workers=1)
+    proxy = nginx(upstream([server], config(tmp_path, "checks: {interval_ms: 100, grace_ms: 0}")), workers=AGREEING)
     until(lambda: next(iter(proxy.nodes().values()))["checks_ok"] >= 1, "a connection is enough")
     server.close()

@@ -6,7 +6,7 @@ import signal
 import threading
 
 from conftest import served, upstream
-from proxy import WORKERS
+from proxy import AGREEING, WORKERS
 from servers import until
 
 
@@ -76,7 +76,7 @@ def test_a_reload_that_cannot_be_changes_nothing(servers, nginx):
 
 def test_requests_under_way_end_before_a_worker_does(servers, nginx):
     made = servers("a", "b", median_ms=300)
-    proxy = nginx(upstream(made), workers=1)
+    proxy = nginx(upstream(made), workers=AGREEING)
     statuses = []
     threads = [threading.Thread(target=lambda: statuses.append(proxy.get().status)) for _ in range(12)]
     for thread in threads:

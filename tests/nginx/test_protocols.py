@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from conftest import served, upstream
-from proxy import free_port
+from proxy import AGREEING, free_port
 from raw import Raw, answer, read_head
 from servers import PATIENCE_S, until
 
@@ -40,7 +40,7 @@ def talk(connection, _):
 @pytest.mark.parametrize("more", ["keepalive 8;", "zone z 256k;\nkeepalive 8;", "zone z 256k;"], ids=["keepalive", "both", "zone"])
 def test_connections_are_kept(nginx, raw, more):
     made = [raw(talk), raw(talk)]
-    proxy = nginx(upstream(made, more=more), KEEP, workers=1)
+    proxy = nginx(upstream(made, more=more), KEEP, workers=AGREEING)
     assert [proxy.get().status for _ in range(40)] == [200] * 40
     if "keepalive" in more:
         assert [server.connections for server in made] == [1, 1]
@@ -66,7 +66,7 @@ def test_tls_to_the_servers_resumes_sessions(nginx, raw, certificate):
             connection.sendall(answer(headers="Connection: close\r\n"))
 
     made = [raw(serve, certificate), raw(serve, certificate)]
-    proxy = nginx(upstream(made), "location / { proxy_pass https://api; proxy_ssl_session_reuse on; proxy_ssl_protocols TLSv1.2; }", workers=1)
+    proxy = nginx(upstream(made), "location / { proxy_pass https://api; proxy_ssl_session_reuse on; proxy_ssl_protocols TLSv1.2; }", workers=AGREEING)
     assert [proxy.get().status for _ in range(6)] == [200] * 6
     assert resumed == [False, False, True, True, True, True], "each server's own session"
 
@@ -75,7 +75,7 @@ def test_a_handshake_that_fails_is_a_failure_to_connect(nginx, raw, tmp_path):
     plain = raw(lambda c, _: c.sendall(b"hello"))
     (tmp_path / "pool.yaml").write_text("health: {passive: false}")
     loadwise = f"loadwise;\nloadwise_config {tmp_path}/pool.yaml;"
-    proxy = nginx(upstream([plain], loadwise), "location / { proxy_pass https://api; }", workers=1)
+    proxy = nginx(upstream([plain], loadwise), "location / { proxy_pass https://api; }", workers=AGREEING)
     assert proxy.get().status == 502
     (node,) = proxy.nodes().values()
     assert node["failures_by_kind"]["connect"] == 1
@@ -94,7 +94,7 @@ def test_a_websocket_lasts_and_counts_as_long(nginx, raw):
     proxy = nginx(
         upstream(made, "loadwise strategy=least_request;"),
         'location / { proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "Upgrade"; }',
-        workers=1,
+        workers=AGREEING,
     )
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), PATIENCE_S)) for _ in range(6)]
@@ -143,7 +143,7 @@ def grpc_servers():
 
 def test_grpc_and_http2(nginx, grpc_servers):
     made = grpc_servers("a", "b", "c")
-    proxy = nginx(upstream(made, more="keepalive 8;"), "location /test { grpc_pass grpc://api; }", workers=1)
+    proxy = nginx(upstream(made, more="keepalive 8;"), "location /test { grpc_pass grpc://api; }", workers=AGREEING)
     # A listener of its own: nginx tells HTTP/2 without TLS by the listener alone.
     text = (proxy.folder / "nginx.conf").read_text()
     port = free_port()
@@ -173,7 +173,7 @@ def test_tcp(servers, nginx, raw, tmp_path):
         + upstream(made)
         + "server { listen STREAM_PORT; proxy_pass api; }",
         server="",
-        workers=1,
+        workers=AGREEING,
     )
 
     def connection():
@@ -220,7 +220,7 @@ def test_udp(nginx):
     made = [UdpEcho(), UdpEcho()]
     try:
         stream = upstream(made) + "server { listen STREAM_PORT udp; proxy_pass api; proxy_responses 1; }"
-        proxy = nginx(stream=stream, server="", workers=1)
+        proxy = nginx(stream=stream, server="", workers=AGREEING)
         for _ in range(4):
             with socket.socket(type=socket.SOCK_DGRAM) as client:
                 client.settimeout(PATIENCE_S)
@@ -235,7 +235,7 @@ def test_udp(nginx):
 
 def test_many_requests_over_one_http_connection(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made), workers=1)
+    proxy = nginx(upstream(made), workers=AGREEING)
     client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=PATIENCE_S)
     for _ in range(30):
         client.request("GET", "/")

@@ -6,12 +6,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
 from conftest import served, upstream
+from proxy import AGREEING
 from servers import until
 
 
 def test_json(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made) + upstream(made[:1], "loadwise strategy=maglev;", name="search"), workers=1)
+    proxy = nginx(upstream(made) + upstream(made[:1], "loadwise strategy=maglev;", name="search"), workers=AGREEING)
     assert [proxy.try_get() for _ in range(4)].count("a") == 2
     answer = proxy.get("/status")
     assert answer.headers["content-type"] == "application/json"
@@ -28,7 +29,7 @@ def test_metrics(servers, nginx):
     proxy = nginx(
         upstream(made) + upstream(made[:1], name="search"),
         "location / { proxy_pass http://api; } location = /metrics { loadwise_status prometheus; } location = /open { loadwise_status openmetrics; }",
-        workers=1,
+        workers=AGREEING,
     )
     for _ in range(4):
         proxy.get()
@@ -48,7 +49,7 @@ def test_metrics(servers, nginx):
 
 def test_a_node_is_drained_and_weighed(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made, "loadwise strategy=weighted_round_robin;"), workers=1)
+    proxy = nginx(upstream(made, "loadwise strategy=weighted_round_robin;"), workers=AGREEING)
     a, b = (server.address for server in made)
     assert proxy.change(node=b, weight=3).status == 200
     assert sorted(proxy.try_get() for _ in range(8)) == ["a"] * 2 + ["b"] * 6
@@ -63,7 +64,7 @@ def test_a_node_is_drained_and_weighed(servers, nginx):
 
 def test_a_node_is_called_unhealthy_and_healthy(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made), workers=1)
+    proxy = nginx(upstream(made), workers=AGREEING)
     b = made[1].address
     assert proxy.change(node=b, state="unhealthy").json["nodes"][1]["health"] == "unhealthy"
     assert {proxy.try_get() for _ in range(8)} == {"a"}
@@ -80,7 +81,7 @@ def test_a_node_is_called_unhealthy_and_healthy(servers, nginx):
 
 def test_what_cannot_be_is_refused_and_changes_nothing(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made), workers=1)
+    proxy = nginx(upstream(made), workers=AGREEING)
     a = made[0].address
     before = proxy.nodes()
     for status, body, words in [
@@ -120,7 +121,7 @@ def test_who_may_is_for_nginx_to_say(servers, nginx):
         """location = /closed { loadwise_status; deny all; }
            location = /shown { loadwise_status; limit_except GET { deny all; } }
            location = /small { loadwise_status; client_body_buffer_size 16; client_max_body_size 1k; }""",
-        workers=1,
+        workers=AGREEING,
     )
     form = f"upstream=api&node={made[0].address}&weight=3"
     assert proxy.get("/closed").status == 403 and proxy.get("/closed", "POST", form).status == 403
@@ -147,7 +148,7 @@ def any_body(rng, address):
 
 def test_any_body_is_answered(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made), workers=1)
+    proxy = nginx(upstream(made), workers=AGREEING)
     before = proxy.worker_pids()
     rng = random.Random(17)
     for i in range(400):
