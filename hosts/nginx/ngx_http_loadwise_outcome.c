@@ -2,34 +2,68 @@
  * connection, and whether it is the client that left. */
 #include "ngx_http_loadwise.h"
 
-enum { HEADER_NS_MIN = 1000000 / 2 }; /* nginx's clock has milliseconds; 0 would have the engine measure */
+enum {
+    HEADER_NS_MIN = 1000000 / 2, /* nginx's clock has milliseconds; 0 would have the engine measure */
+    GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_UNAVAILABLE = 14,
+};
+
+/* The text of a header; NULL if there is none. */
+static const ngx_str_t *find_header(const ngx_list_t *headers, const ngx_str_t *name)
+{
+    for (const ngx_list_part_t *part = &headers->part; part != NULL; part = part->next) {
+        const ngx_table_elt_t *elements = part->elts;
+        for (ngx_uint_t i = 0; i < part->nelts; i++)
+            if (elements[i].hash != 0 && elements[i].key.len == name->len &&
+                ngx_strncasecmp(elements[i].key.data, name->data, name->len) == 0)
+                return &elements[i].value;
+    }
+    return NULL;
+}
 
 /* Seconds or a date (RFC 9110, 10.2.3). 0 if it says nothing. */
-static uint64_t retry_after_ns(ngx_http_upstream_t *u)
+static uint64_t retry_after_ns(const ngx_http_upstream_t *u)
 {
     static const ngx_str_t name = ngx_string("retry-after");
-    ngx_list_part_t *part = &u->headers_in.headers.part;
-    for (; part != NULL; part = part->next) {
-        ngx_table_elt_t *headers = part->elts;
-        for (ngx_uint_t i = 0; i < part->nelts; i++) {
-            time_t seconds;
-            if (headers[i].hash == 0 || headers[i].key.len != name.len ||
-                ngx_strncasecmp(headers[i].key.data, name.data, name.len) != 0)
-                continue;
-            seconds = ngx_atotm(headers[i].value.data, headers[i].value.len);
-            if (seconds == (time_t)NGX_ERROR) {
-                seconds = ngx_parse_http_time(headers[i].value.data, headers[i].value.len);
-                if (seconds == (time_t)NGX_ERROR)
-                    return 0;
-                seconds -= ngx_time();
-            }
-            if (seconds <= 0)
-                return 1; /* now, which is not "it did not say" */
-            /* The engine obeys for no more than minutes. */
-            return (uint64_t)ngx_min(seconds, 86400) * 1000000000;
-        }
+    const ngx_str_t *value = find_header(&u->headers_in.headers, &name);
+    time_t seconds;
+    if (value == NULL)
+        return 0;
+    seconds = ngx_atotm(value->data, value->len);
+    if (seconds == (time_t)NGX_ERROR) {
+        seconds = ngx_parse_http_time(value->data, value->len);
+        if (seconds == (time_t)NGX_ERROR)
+            return 0;
+        seconds -= ngx_time();
     }
-    return 0;
+    if (seconds <= 0)
+        return 1; /* now, which is not "it did not say" */
+    /* The engine obeys for no more than minutes. */
+    return (uint64_t)ngx_min(seconds, 86400) * 1000000000;
+}
+
+/* A call of gRPC tells how it ended after a status of 200. Most codes are the caller's business; two are the server's. */
+static void look_at_grpc_status(const ngx_http_upstream_t *u, lw_outcome *outcome)
+{
+    static const ngx_str_t type = ngx_string("content-type"), name = ngx_string("grpc-status");
+    static const char prefix[] = "application/grpc";
+    const ngx_str_t *value = find_header(&u->headers_in.headers, &type);
+    if (value == NULL || value->len < sizeof prefix - 1 || ngx_strncmp(value->data, prefix, sizeof prefix - 1) != 0)
+        return;
+    value = find_header(&u->headers_in.headers, &name);
+    if (value == NULL)
+        value = find_header(&u->headers_in.trailers, &name);
+    if (value == NULL)
+        return;
+    switch (ngx_atoi(value->data, value->len)) {
+    case GRPC_RESOURCE_EXHAUSTED:
+        outcome->kind = LW_OUTCOME_RATE_LIMITED;
+        break;
+    case GRPC_UNAVAILABLE:
+        outcome->kind = LW_OUTCOME_FAILURE;
+        outcome->failure = LW_FAILURE_SERVER_ERROR;
+        break;
+    }
 }
 
 static void failed(lw_outcome *outcome, uint32_t failure)
@@ -99,8 +133,8 @@ void ngx_http_loadwise_outcome(ngx_http_request_t *r, ngx_uint_t state, ngx_uint
     } else if (status == 0 || r->connection->error || r->connection->timedout) {
         /* nginx or the client gave up: the node has not answered, or was answering. */
         outcome->kind = LW_OUTCOME_CANCELLED;
-    } else if (!r->header_only) {
-        (void)is_cut_off(u, outcome);
+    } else if (r->header_only || !is_cut_off(u, outcome)) {
+        look_at_grpc_status(u, outcome);
     }
     if (outcome->kind == LW_OUTCOME_SUCCESS && header_latency && u->state->header_time != (ngx_msec_t)-1)
         outcome->latency_ns = ngx_max((uint64_t)u->state->header_time * 1000000, HEADER_NS_MIN);

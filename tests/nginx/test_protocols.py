@@ -116,6 +116,8 @@ class Echo(grpc.GenericRpcHandler):
     def service(self, details):
         if details.method == "/test/echo":
             return grpc.unary_unary_rpc_method_handler(lambda request, context: self.name + b" " + request)
+        if details.method == "/test/fail":
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: context.abort(grpc.StatusCode[request.decode()], "no"))
         if details.method == "/test/count":
             return grpc.unary_stream_rpc_method_handler(lambda request, context: iter([b"1", b"2", b"3"]))
         return None
@@ -141,25 +143,49 @@ def grpc_servers():
         server.stop(None)
 
 
-def test_grpc_and_http2(nginx, grpc_servers):
+@pytest.fixture
+def grpc_proxy(nginx):
+    """nginx with a channel to it. It tells HTTP/2 without TLS by the listener alone, so there is one of its own."""
+    channels = []
+
+    def start(http):
+        port = free_port()
+        server = "listen 127.0.0.1:%d http2; location /test { grpc_pass grpc://api; }" % port
+        proxy = nginx(http, server, workers=AGREEING)
+        channels.append(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        return proxy, channels[-1]
+
+    yield start
+    for channel in channels:
+        channel.close()
+
+
+def test_grpc_and_http2(grpc_proxy, grpc_servers):
     made = grpc_servers("a", "b", "c")
-    proxy = nginx(upstream(made, more="keepalive 8;"), "location /test { grpc_pass grpc://api; }", workers=AGREEING)
-    # A listener of its own: nginx tells HTTP/2 without TLS by the listener alone.
-    text = (proxy.folder / "nginx.conf").read_text()
-    port = free_port()
-    text = text.replace("location = /status", f"listen 127.0.0.1:{port} http2;\nlocation = /status", 1)
-    (proxy.folder / "nginx.conf").write_text(text)
-    proxy.reload()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        echo, count = channel.unary_unary("/test/echo"), channel.unary_stream("/test/count")
-        calls = [echo.future(b"x", timeout=PATIENCE_S) for _ in range(30)]
-        answers = [call.result() for call in calls]
-        assert sorted(answers) == sorted([b"a x", b"b x", b"c x"] * 10)
-        assert list(count(b"", timeout=PATIENCE_S)) == [b"1", b"2", b"3"]
-        made[0].stop(None).wait()
-        until(lambda: [echo(b"x", timeout=PATIENCE_S)[:1] for _ in range(6)].count(b"a") == 0, "the others take over")
+    proxy, channel = grpc_proxy(upstream(made, more="keepalive 8;"))
+    echo, count = channel.unary_unary("/test/echo"), channel.unary_stream("/test/count")
+    calls = [echo.future(b"x", timeout=PATIENCE_S) for _ in range(30)]
+    answers = [call.result() for call in calls]
+    assert sorted(answers) == sorted([b"a x", b"b x", b"c x"] * 10)
+    assert list(count(b"", timeout=PATIENCE_S)) == [b"1", b"2", b"3"]
     until(proxy.settled, "all calls have ended")
-    assert sum(node["successes"] for node in proxy.nodes().values()) >= 31
+    assert proxy.pool()["successes"] == 31
+    made[0].stop(None).wait()
+    until(lambda: [echo(b"x", timeout=PATIENCE_S)[:1] for _ in range(6)].count(b"a") == 0, "the others take over")
+
+
+def test_a_call_of_grpc_tells_how_it_ended(grpc_proxy, grpc_servers, tmp_path):
+    made = grpc_servers("a")
+    (tmp_path / "pool.yaml").write_text("health: {passive: false}")
+    proxy, channel = grpc_proxy(upstream(made, f"loadwise;\nloadwise_config {tmp_path}/pool.yaml;"))
+    fail = channel.unary_unary("/test/fail")
+    for code, counts in [("UNAVAILABLE", (1, 0, 0)), ("NOT_FOUND", (1, 0, 1)), ("RESOURCE_EXHAUSTED", (1, 1, 1))]:
+        with pytest.raises(grpc.RpcError) as error:
+            fail(code.encode(), timeout=PATIENCE_S)
+        assert error.value.code() == grpc.StatusCode[code]
+        until(proxy.settled, "it has ended")
+        pool = proxy.pool()
+        assert (pool["failures"], pool["rate_limited"], pool["successes"]) == counts, code
 
 
 def test_tcp(servers, nginx, raw, tmp_path):
