@@ -860,6 +860,22 @@ lw_status lw_pool_report_check(lw_pool pool,
                                uint32_t *changed);
 
 /**
+ * Reads a pool's configuration, YAML or JSON text of `config_len` bytes, and makes nothing of it: copies it out as JSON with
+ * every default, which is a configuration again. For hosts that check a configuration before it is used, and for those
+ * that change some keys of it. As `lw_pool_stats`.
+ *
+ * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line.
+ *
+ * Requires:
+ * `config` has `config_len` bytes, `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_config_check(const char *config,
+                          size_t config_len,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *len);
+
+/**
  * Replaces the pool's configuration while picks are running, by YAML or JSON text of `len` bytes. What is known of nodes
  * whose ids stay is kept. `seed`, `limits`, and `points` of `ring_hash` are fixed when a pool is made. An own strategy that
  * is in charge stays in charge.

@@ -21,6 +21,30 @@ pub(crate) unsafe fn document<'a>(data: *const c_char, len: usize) -> Result<&'a
     unsafe { array(data.cast::<u8>(), len) }
 }
 
+/// Reads a pool's configuration, YAML or JSON text of `config_len` bytes, and makes nothing of it: copies it out as JSON with
+/// every default, which is a configuration again. For hosts that check a configuration before it is used, and for those
+/// that change some keys of it. As `lw_pool_stats`.
+///
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line.
+///
+/// # Safety
+/// `config` has `config_len` bytes, `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_config_check(
+    config: *const c_char,
+    config_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let config = PoolConfig::from_bytes(unsafe { document(config, config_len)? })?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&config.to_value().to_json(), buffer, capacity, len) }
+    })
+}
+
 /// Replaces the pool's configuration while picks are running, by YAML or JSON text of `len` bytes. What is known of nodes
 /// whose ids stay is kept. `seed`, `limits`, and `points` of `ring_hash` are fixed when a pool is made. An own strategy that
 /// is in charge stays in charge.

@@ -1,11 +1,12 @@
 //! Calls on what pools have beside picks and nodes.
 
 use std::mem::MaybeUninit;
+use std::ptr::null_mut;
 
 use loadwise_ffi::affinity::{lw_pool_affinity, lw_pool_clear_affinity, lw_pool_rebalance, lw_pool_set_affinity};
 use loadwise_ffi::attempts::{lw_attempt, lw_pool_plan, lw_pool_retry, lw_retry};
 use loadwise_ffi::checks::{lw_check, lw_pool_checks_due, lw_pool_next_check, lw_pool_report_check};
-use loadwise_ffi::config::{lw_pool_config, lw_pool_reload};
+use loadwise_ffi::config::{lw_config_check, lw_pool_config, lw_pool_reload};
 use loadwise_ffi::explain::{lw_last_explanation, lw_pool_explain, lw_pool_pick_explained};
 use loadwise_ffi::failover::{lw_pool_failover, lw_pool_reset_failover};
 use loadwise_ffi::learned::{lw_pool_learn_from, lw_pool_learned};
@@ -253,9 +254,12 @@ fn explain(w: &mut World<'_>, pool: u64) -> u32 {
 fn reload(w: &mut World<'_>, pool: u64) -> u32 {
     let config = w.of(&CONFIGS);
     let (config, good) = w.text(config);
+    let mut len = 0;
+    // SAFETY: a text of this length.
+    let check = checked(unsafe { lw_config_check(config.data, config.len, null_mut(), 0, &mut len) });
     // SAFETY: a text of this length.
     let status = checked(unsafe { lw_pool_reload(pool, config.data, config.len) });
-    assert!(status != 0 || good);
+    assert!(status != 0 || (good && check == 0));
     status
 }
 

@@ -56,6 +56,37 @@ static void metrics_are_told_in_both_formats(void)
     OK(lw_pool_free(pool));
 }
 
+static void a_configuration_is_checked_without_a_pool(void)
+{
+    static const char config[] = "strategy: maglev\nnodes: [a, {id: b, weight: 3}]\nchecks: true";
+    static const char wrong[] = "nodes: [a]\nhealth: {window_ms: 1}";
+    static char whole[1 << 14], again[1 << 14];
+    lw_pool pool = 0;
+    size_t len = 0, told = 0;
+    OK(lw_config_check(config, sizeof config - 1, whole, sizeof whole, &len));
+    CHECK(len == strlen(whole));
+    HAS(whole, "\"name\": \"maglev\"");
+    HAS(whole, "\"weight\": 3");
+    HAS(whole, "\"success_threshold\": 2");
+    CHECK(!strstr(whole, "\"version\""));
+
+    /* It is a configuration again, the same one. */
+    OK(lw_config_check(whole, len, again, sizeof again, NULL));
+    CHECK(!strcmp(whole, again));
+    OK(lw_pool_new(whole, len, &pool));
+    OK(lw_pool_len(pool, &told));
+    CHECK(told == 2);
+    OK(lw_pool_free(pool));
+
+    OK(lw_config_check(config, sizeof config - 1, NULL, 0, &told));
+    CHECK(told == len);
+    STATUS(LW_ERR_BUFFER_TOO_SMALL, lw_config_check(config, sizeof config - 1, again, len, NULL));
+    STATUS(LW_ERR_CONFIG, lw_config_check(wrong, sizeof wrong - 1, again, sizeof again, NULL));
+    SAYS("line 2: health.window_ms");
+    CHECK(!strcmp(whole, again));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_config_check(NULL, 1, again, sizeof again, NULL));
+}
+
 static void a_pool_has_a_name_and_a_version(void)
 {
     lw_pool pool = pool_of("{}");
@@ -323,6 +354,7 @@ int main(void)
 {
     RUN(figures_are_told_as_json);
     RUN(metrics_are_told_in_both_formats);
+    RUN(a_configuration_is_checked_without_a_pool);
     RUN(a_pool_has_a_name_and_a_version);
     RUN(configurations_are_replaced_and_read_back);
     RUN(nodes_are_found_by_their_labels);
