@@ -232,7 +232,7 @@ static ngx_int_t set_tries(ngx_loadwise_upstream_t *upstream)
 
 static ngx_int_t compose(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw_pool pool)
 {
-    lw_pool whole = 0;
+    size_t len;
     if (adopt_nodes(cf, upstream, pool) != NGX_OK || add_nodes(cf, upstream, pool) != NGX_OK)
         return NGX_ERROR;
     if (upstream->strategy.len > 0 && lw_pool_set_strategy(pool, ngx_loadwise_str(&upstream->strategy)) != LW_OK)
@@ -240,14 +240,13 @@ static ngx_int_t compose(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw_p
     if (config_of(cf, upstream, pool, &upstream->config) != NGX_OK || set_health(cf, upstream, &upstream->config) != NGX_OK ||
         set_checks(cf, upstream, &upstream->config) != NGX_OK || set_tries(upstream) != NGX_OK)
         return NGX_ERROR;
-    if (lw_pool_new((const char *)upstream->config.data, upstream->config.len, &whole) != LW_OK)
-        return refused(cf, upstream);
-    (void)lw_pool_free(whole);
-    return NGX_OK;
+    return lw_config_check((const char *)upstream->config.data, upstream->config.len, NULL, 0, &len) == LW_OK
+               ? NGX_OK
+               : refused(cf, upstream);
 }
 
-/* Once all servers are known. What is wrong is told here, in the master and by `nginx -t`; the pools that it takes to find
- * out are private and gone again before a worker is forked. */
+/* Once all servers are known. What is wrong is told here, in the master and by `nginx -t`; the pool that it takes to find
+ * out is private and gone again before a worker is forked. */
 ngx_int_t ngx_loadwise_compose(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream)
 {
     static const ngx_str_t empty = ngx_string("{}");

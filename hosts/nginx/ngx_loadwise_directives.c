@@ -31,13 +31,13 @@ static char *invalid(ngx_conf_t *cf, const ngx_str_t *argument)
     return NGX_CONF_ERROR;
 }
 
-/* Whether the engine takes a text as a pool's configuration, with a strategy if there is one. */
-static ngx_int_t is_accepted(const ngx_str_t *config, const ngx_str_t *strategy, char message[NGX_LOADWISE_ERROR_MAX])
+/* Whether the engine takes a text as a strategy. */
+static ngx_int_t is_strategy(const ngx_str_t *text, char message[NGX_LOADWISE_ERROR_MAX])
 {
     lw_pool pool = 0;
-    lw_status status = lw_pool_new((const char *)config->data, config->len, &pool);
-    if (status == LW_OK && strategy != NULL)
-        status = lw_pool_set_strategy(pool, ngx_loadwise_str(strategy));
+    lw_status status = lw_pool_new("{}", 2, &pool);
+    if (status == LW_OK)
+        status = lw_pool_set_strategy(pool, ngx_loadwise_str(text));
     if (status != LW_OK)
         ngx_loadwise_last_error(message);
     if (pool != 0)
@@ -48,7 +48,6 @@ static ngx_int_t is_accepted(const ngx_str_t *config, const ngx_str_t *strategy,
 /* `loadwise [strategy=...] [latency=response|header]`. `host` names the upstream. */
 char *ngx_loadwise_set(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, ngx_str_t *prefix, ngx_str_t *host)
 {
-    static const ngx_str_t empty = ngx_string("{}");
     ngx_str_t *args = cf->args->elts, value;
     char message[NGX_LOADWISE_ERROR_MAX];
     if (upstream->set)
@@ -73,7 +72,7 @@ char *ngx_loadwise_set(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, ngx_st
     }
     for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {
         if (has_key(&args[i], "strategy=", &value)) {
-            if (!is_accepted(&empty, &value, message)) {
+            if (!is_strategy(&value, message)) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid strategy \"%V\": %s", &value, message);
                 return NGX_CONF_ERROR;
             }
@@ -101,6 +100,7 @@ char *ngx_loadwise_set_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_loadwise_upstream_t *upstream = conf;
     ngx_str_t *args = cf->args->elts;
     char message[NGX_LOADWISE_ERROR_MAX], *result = NGX_CONF_OK;
+    size_t len;
     ngx_file_t file;
     ngx_file_info_t info;
     (void)cmd;
@@ -130,8 +130,11 @@ char *ngx_loadwise_set_config(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             result = cannot_be_read(cf, upstream, 0, "cannot be read");
     }
     (void)ngx_close_file(file.fd);
-    if (result == NGX_CONF_OK && !is_accepted(&upstream->text, NULL, message))
+    if (result == NGX_CONF_OK &&
+        lw_config_check((const char *)upstream->text.data, upstream->text.len, NULL, 0, &len) != LW_OK) {
+        ngx_loadwise_last_error(message);
         result = cannot_be_read(cf, upstream, 0, message);
+    }
     return result;
 }
 
