@@ -45,10 +45,11 @@ static uint64_t retry_after_ns(const ngx_http_upstream_t *u)
 /* A call of gRPC tells how it ended after a status of 200. Most codes are the caller's business; two are the server's. */
 static void look_at_grpc_status(const ngx_http_upstream_t *u, lw_outcome *outcome)
 {
-    static const ngx_str_t type = ngx_string("content-type"), name = ngx_string("grpc-status");
+    static const ngx_str_t name = ngx_string("grpc-status");
     static const char prefix[] = "application/grpc";
-    const ngx_str_t *value = find_header(&u->headers_in.headers, &type);
-    if (value == NULL || value->len < sizeof prefix - 1 || ngx_strncmp(value->data, prefix, sizeof prefix - 1) != 0)
+    const ngx_table_elt_t *type = u->headers_in.content_type;
+    const ngx_str_t *value;
+    if (type == NULL || type->value.len < sizeof prefix - 1 || ngx_strncmp(type->value.data, prefix, sizeof prefix - 1) != 0)
         return;
     value = find_header(&u->headers_in.headers, &name);
     if (value == NULL)

@@ -109,6 +109,12 @@ def test_a_websocket_lasts_and_counts_as_long(nginx, raw):
     assert (pool["successes"], pool["failures"], pool["cancelled"]) == (6, 0, 0)
 
 
+def wait_for_the_end(_, context):
+    ended = threading.Event()
+    context.add_callback(ended.set)
+    ended.wait()
+
+
 class Echo(grpc.GenericRpcHandler):
     def __init__(self, name):
         self.name = name
@@ -118,6 +124,8 @@ class Echo(grpc.GenericRpcHandler):
             return grpc.unary_unary_rpc_method_handler(lambda request, context: self.name + b" " + request)
         if details.method == "/test/fail":
             return grpc.unary_unary_rpc_method_handler(lambda request, context: context.abort(grpc.StatusCode[request.decode()], "no"))
+        if details.method == "/test/wait":
+            return grpc.unary_unary_rpc_method_handler(wait_for_the_end)
         if details.method == "/test/count":
             return grpc.unary_stream_rpc_method_handler(lambda request, context: iter([b"1", b"2", b"3"]))
         return None
@@ -186,6 +194,18 @@ def test_a_call_of_grpc_tells_how_it_ended(grpc_proxy, grpc_servers, tmp_path):
         until(proxy.settled, "it has ended")
         pool = proxy.pool()
         assert (pool["failures"], pool["rate_limited"], pool["successes"]) == counts, code
+
+
+def test_a_call_that_is_cancelled_is_nobodys_fault(grpc_proxy, grpc_servers):
+    proxy, channel = grpc_proxy(upstream(grpc_servers("a")))
+    wait = channel.unary_unary("/test/wait")
+    for _ in range(5):
+        call = wait.future(b"", timeout=PATIENCE_S)
+        until(lambda: proxy.pool()["in_flight"] == 1, "it is under way")
+        call.cancel()
+        until(proxy.settled, "it has ended")
+    pool = proxy.pool()
+    assert (pool["cancelled"], pool["failures"], pool["nodes"][0]["health"]) == (5, 0, "healthy")
 
 
 def test_tcp(servers, nginx, raw, tmp_path):
