@@ -10,7 +10,7 @@ use super::differences::Difference;
 use super::maintain::Maintained;
 use super::metrics;
 use super::reload::{self, Prepared};
-use super::sharing::SharedPools;
+use super::sharing::{Begun, SharedPools};
 use super::stats::PoolStats;
 use crate::pool::Pool;
 use crate::sync::{AtomicU64, Ordering};
@@ -97,7 +97,11 @@ impl Engine {
             engine.reload_value(value)?;
             return Ok(engine);
         };
-        let engine = Self::over(Some(SharedPools::open(shared)?));
+        let sharing = SharedPools::open(shared).map_err(|error| match error {
+            Error::Config(e) => ConfigError { line: line_of(value, &e.key), ..e }.into(),
+            other => other,
+        })?;
+        let engine = Self::over(Some(sharing));
         engine.open_pools(&config, value)?;
         Ok(engine)
     }
@@ -140,11 +144,13 @@ impl Engine {
     fn open_pools(&self, config: &EngineConfig, value: &Value) -> Result<(), Error> {
         let Some(sharing) = &self.sharing else { return Ok(()) };
         let _changing = sharing.lock()?;
-        let mut pools = Vec::new();
+        let (mut pools, mut begun) = (Vec::new(), Vec::new());
         for (name, config) in &config.pools {
-            let pool = sharing.attach_or_make(name, config).map_err(|error| located(error, name, value))?;
+            let (pool, made) = sharing.attach_or_make(name, config).map_err(|error| located(error, name, value))?;
             pools.push(Arc::new(pool));
+            begun.extend(made);
         }
+        begun.into_iter().for_each(Begun::done);
         self.version.store(1, Ordering::Release);
         *self.pools.write() = pools;
         self.sync()
@@ -273,7 +279,7 @@ impl Engine {
         let present = self.pools.read().clone();
         let find = |name: &str| present.iter().find(|pool| pool.name() == name);
         let mut next = Vec::new();
-        let mut reloaded = Reloaded::default();
+        let (mut begun, mut reloaded) = (Vec::new(), Reloaded::default());
         // New pools first: this is what takes long, and those that are there can be changed by others meanwhile.
         for (name, config) in &wanted {
             next.push(match find(name) {
@@ -281,10 +287,12 @@ impl Engine {
                 None => {
                     let made = match &self.sharing {
                         Some(sharing) => sharing.attach_or_make(name, config),
-                        None => Pool::alone(name.clone(), config, None, |_| ()),
+                        None => Pool::alone(name.clone(), config, None, |_| ()).map(|pool| (pool, None)),
                     };
+                    let (pool, made) = made.map_err(|error| located(error, name, value))?;
+                    begun.extend(made);
                     reloaded.added.push(name.clone());
-                    Arc::new(made.map_err(|error| located(error, name, value))?)
+                    Arc::new(pool)
                 }
             });
         }
@@ -300,6 +308,7 @@ impl Engine {
             }
         }
         // Nothing can be refused from here on.
+        begun.into_iter().for_each(Begun::done);
         let now_ns = now_ns();
         let applied: Vec<reload::Untold<'_>> =
             prepared.into_iter().filter_map(|ready| ready.apply_if_other(now_ns)).collect();

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::config::{OnBadSegment, PoolConfig, SharedConfig};
 use crate::pool::make::{self, Share};
 use crate::pool::{AVAILABLE_MASK, Pool};
-use crate::segment::attached::{Changing, Found, Segment, Ways};
+use crate::segment::attached::{Changing, Found, Making, Segment, Ways};
 use crate::segment::file::{FileId, NotOpened, SegmentFile, check_path};
 use crate::segment::header::{Fixed, Unfit};
 use crate::segment::{NoSeat, begin_head};
@@ -130,19 +130,19 @@ impl SharedState {
 
     /// Attaches to a pool of this name, and finds out in what it is configured otherwise; or makes it. For the holder of
     /// the segment's lease, if `changing`.
-    pub(crate) fn attach_or_make(&self, name: &str, config: &PoolConfig) -> Result<Pool, Error> {
+    pub(crate) fn attach_or_make(&self, name: &str, config: &PoolConfig) -> Result<(Pool, Option<Making<'_>>), Error> {
         if let Some(found) = self.find(name) {
             check_limits(&config.limits, &found.described.shape.limits)?;
             let mut pool = self.pool(&found, config)?;
             pool.differences = pool.differences_to(config).into();
             pool.take_user_data(&config.nodes);
-            return Ok(pool);
+            return Ok((pool, None));
         }
-        self.make(name, config)
+        self.make(name, config).map(|(pool, making)| (pool, Some(making)))
     }
 
-    /// Makes a pool, which others know when it is whole. For the holder of the segment's lease.
-    fn make(&self, name: &str, config: &PoolConfig) -> Result<Pool, Error> {
+    /// Makes a pool, which others know when it is done. For the holder of the segment's lease.
+    fn make(&self, name: &str, config: &PoolConfig) -> Result<(Pool, Making<'_>), Error> {
         let shape = make::shape_of(config, self.segment.file().fixed.max_processes);
         let path = self.segment.path();
         let making = self.segment.make_pool(name, &shape).map_err(|error| failed(path, &error))?;
@@ -154,8 +154,7 @@ impl SharedState {
         let pool = Pool::over(name.to_owned(), config, making.memory.clone(), shape.seed, Some(share))?;
         pool.stir();
         pool.begin(config)?;
-        making.done();
-        Ok(pool)
+        Ok((pool, making))
     }
 }
 

@@ -15,6 +15,18 @@ use crate::sync::AtomicU64;
 use crate::vocabulary::error::ConfigError;
 use crate::vocabulary::error::Error;
 
+/// A pool that was made and that others do not know of before it is `done`; taken back if it is dropped.
+#[cfg(all(target_os = "linux", not(loom)))]
+pub(crate) type Begun<'s> = crate::segment::attached::Making<'s>;
+
+#[cfg(not(all(target_os = "linux", not(loom))))]
+pub(crate) struct Begun<'s>(std::marker::PhantomData<&'s ()>);
+
+#[cfg(not(all(target_os = "linux", not(loom))))]
+impl Begun<'_> {
+    pub(crate) fn done(self) {}
+}
+
 /// Where pools of a configuration go that says `shared`.
 pub(crate) struct SharedPools {
     #[cfg(all(target_os = "linux", not(loom)))]
@@ -66,10 +78,10 @@ impl SharedPools {
     }
 
     /// A pool that was not there: attached to if somebody else has made it, else made. For the holder of the lock.
-    pub(crate) fn attach_or_make(&self, name: &str, config: &PoolConfig) -> Result<Pool, Error> {
+    pub(crate) fn attach_or_make(&self, name: &str, config: &PoolConfig) -> Result<(Pool, Option<Begun<'_>>), Error> {
         match &self.state {
             Some(state) => state.attach_or_make(name, config),
-            None => Pool::alone(name.to_owned(), config, None, |_| ()),
+            None => Pool::alone(name.to_owned(), config, None, |_| ()).map(|pool| (pool, None)),
         }
     }
 
@@ -97,8 +109,9 @@ impl SharedPools {
             return Pool::alone(name, config, None, own);
         };
         let _changing = state.lock()?;
-        let pool = state.attach_or_make(&name, config)?;
+        let (pool, begun) = state.attach_or_make(&name, config)?;
         own(&pool);
+        begun.into_iter().for_each(Begun::done);
         Ok(pool)
     }
 
@@ -137,8 +150,8 @@ impl SharedPools {
         Ok(known.to_vec())
     }
 
-    pub(crate) fn attach_or_make(&self, name: &str, config: &PoolConfig) -> Result<Pool, Error> {
-        Pool::alone(name.to_owned(), config, None, |_| ())
+    pub(crate) fn attach_or_make(&self, name: &str, config: &PoolConfig) -> Result<(Pool, Option<Begun<'_>>), Error> {
+        Pool::alone(name.to_owned(), config, None, |_| ()).map(|pool| (pool, None))
     }
 
     pub(crate) fn remove(&self, _: &Pool) {}

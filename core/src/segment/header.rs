@@ -22,7 +22,7 @@ pub(crate) const STATIC_WORDS: usize = 8;
 /// What changes.
 pub(crate) mod word {
     use super::LINE;
-    /// The boot that the segment's times are of, 16 bytes.
+    /// The boot that the segment's times are of.
     pub(crate) const BOOT: usize = LINE;
     /// How often the engine's configuration was replaced.
     pub(crate) const VERSION: usize = LINE + 2;

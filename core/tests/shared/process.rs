@@ -44,7 +44,21 @@ pub struct Process {
 
 impl Process {
     pub fn new() -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::under(&[])
+    }
+
+    /// One that another program starts, which gets the command as its last arguments.
+    pub fn under(program: &[String]) -> Self {
+        let own = std::env::current_exe().unwrap();
+        let mut command = match program {
+            [] => Command::new(own),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(own);
+                command
+            }
+        };
+        let mut child = command
             .args(["--exact", "process::does_as_it_is_told", "--nocapture", "--test-threads=1"])
             .env(TOLD, "1")
             .stdin(Stdio::piped())
@@ -156,6 +170,9 @@ impl Told {
         }
         if let Some(path) = text("attach") {
             return self.open(Engine::attach(path));
+        }
+        if let Some(path) = text("view") {
+            return self.open(Engine::view(path));
         }
         if what.get("close").is_some() {
             self.engine = None;
