@@ -7,7 +7,7 @@ use std::path::Path;
 use loadwise::{Engine, Error, Limits, Outcome, Request, now_ns};
 use serde_json::{Value, json};
 
-use crate::process::{Process, Segment};
+use crate::process::{Process, Segment, unshare};
 
 /// Writes a word of a file.
 fn write(path: &Path, at_word: u64, value: u64) {
@@ -15,8 +15,10 @@ fn write(path: &Path, at_word: u64, value: u64) {
     file.write_all_at(&value.to_le_bytes(), at_word * 8).unwrap();
 }
 
+type Spoil = fn(&Path);
+
 /// What can be wrong with a file, and what is said of it.
-const BAD: [(&str, fn(&Path)); 7] = [
+const BAD: [(&str, Spoil); 7] = [
     ("it is no shared state: it has 0 bytes", |path| std::fs::write(path, "").unwrap()),
     ("it is no shared state: it does not begin like one", |path| std::fs::write(path, "x".repeat(9000)).unwrap()),
     ("it is no shared state: it was cut off after 1000 bytes", |path| {
@@ -29,7 +31,7 @@ const BAD: [(&str, fn(&Path)); 7] = [
 ];
 
 /// A state that was used, and then spoiled.
-fn spoiled(name: &str, spoil: fn(&Path)) -> Segment {
+fn spoiled(name: &str, spoil: Spoil) -> Segment {
     let segment = Segment::new(name);
     drop(Engine::from_config(&segment.config("nodes: [a, b]")).unwrap());
     spoil(&segment.0);
@@ -175,15 +177,10 @@ fn the_file_has_the_mode_that_is_asked_for() {
     }
 }
 
-/// Programs that are run with a small file system of their own at `$0`; the arguments of `mount` beside.
+/// A program that runs another one with a small file system of its own at its first argument.
 fn on_own_file_system(options: &str) -> Option<Vec<String>> {
     let script = format!("mount -t tmpfs -o {options} tmpfs \"$1\" && shift && exec \"$@\"");
-    let unshare = |flags: &[&str]| {
-        let program: Vec<String> = ["unshare"].iter().chain(flags).map(|word| (*word).to_owned()).collect();
-        let works = std::process::Command::new(&program[0]).args(&program[1..]).arg("true").output();
-        works.is_ok_and(|output| output.status.success()).then_some(program)
-    };
-    let mut program = unshare(&["-m"]).or_else(|| unshare(&["-U", "-r", "-m"]))?;
+    let mut program = unshare(&["-m"])?;
     program.extend(["sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()]);
     Some(program)
 }
@@ -209,7 +206,6 @@ impl Drop for Directory {
 fn a_file_system_without_room_is_an_error_of_who_wants_more() {
     let directory = Directory::new();
     let Some(mut program) = on_own_file_system("size=2m") else {
-        println!("\nSKIP unshare -m is not allowed here: run as root");
         return;
     };
     program.push(directory.0.display().to_string());
@@ -243,7 +239,6 @@ fn a_file_system_without_room_is_an_error_of_who_wants_more() {
 fn a_file_that_cannot_be_written_can_be_looked_at() {
     let directory = Directory::new();
     let Some(mut program) = on_own_file_system("size=64m") else {
-        println!("\nSKIP unshare -m is not allowed here: run as root");
         return;
     };
     // The program starts where the file system is writable, and goes on where it is not.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use loadwise::{Engine, Outcome, Request};
 use serde_json::{Value, json};
 
-use crate::process::{Process, Segment};
+use crate::process::{Process, Segment, unshare};
 
 /// What must come, however busy the machine is.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -57,6 +57,39 @@ fn a_stopped_process_is_alive_and_holds_up_nobody() {
     other.signal("CONT");
     assert_eq!(other.finish(4), 4);
     assert_eq!(in_flight(&mut one), 0);
+}
+
+#[test]
+fn a_process_that_ended_and_was_not_waited_for_is_gone() {
+    let segment = Segment::new("zombie");
+    let config = segment.config("nodes: [a, b]");
+    let (mut one, mut other) = (Process::open(&config), Process::open(&config));
+    other.picks(4);
+    other.signal("KILL");
+    until("a zombie holds nothing", || in_flight(&mut one) == 0);
+    assert!(std::path::Path::new(&format!("/proc/{}", other.child.id())).exists());
+}
+
+#[test]
+fn processes_of_other_namespaces_are_known_by_their_locks() {
+    let Some(program) = unshare(&["--pid", "--fork", "--kill-child", "--mount-proc"]) else { return };
+    let segment = Segment::new("namespaces");
+    let config = segment.config("nodes: [a, b]");
+    let (mut here, mut there) = (Process::open(&config), Process::under(&program));
+    assert_eq!(there.ask(json!({"open": config})), json!("ok"));
+    assert_eq!((here.picks(3).len(), there.picks(4).len()), (3, 4));
+    let seen = |process: &mut Process| process.ask(json!({"processes": 0}));
+    let is = |namespace: bool, own: bool| json!({"in_namespace": namespace, "alive": true, "own": own});
+    assert_eq!(seen(&mut here), json!([is(true, true), is(false, false)]));
+    assert_eq!(seen(&mut there), json!([is(false, false), is(true, true)]));
+    for _ in 0..10 {
+        // Ids of the one mean nothing in the other, and each of them lives.
+        assert_eq!((in_flight(&mut here), in_flight(&mut there)), (7, 7));
+        std::thread::sleep(Duration::from_millis(110));
+    }
+    there.kill();
+    until("its lock is gone, and its heartbeat too old", || in_flight(&mut here) == 3);
+    assert_eq!(here.finish(9), 3);
 }
 
 #[test]

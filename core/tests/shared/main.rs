@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod attach;
+mod fair;
 mod files;
 mod kill;
 mod look;

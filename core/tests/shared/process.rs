@@ -136,6 +136,22 @@ impl Drop for Process {
     }
 }
 
+/// A program that runs another one in namespaces of its own, as root or where users may; `None`, with a word about it,
+/// where neither is allowed.
+pub fn unshare(flags: &[&str]) -> Option<Vec<String>> {
+    let attempt = |first: &[&str]| {
+        let words = ["unshare"].iter().chain(first).chain(flags);
+        let program: Vec<String> = words.map(|word| (*word).to_owned()).collect();
+        let works = Command::new(&program[0]).args(&program[1..]).arg("true").output();
+        works.is_ok_and(|output| output.status.success()).then_some(program)
+    };
+    let program = attempt(&[]).or_else(|| attempt(&["-U", "-r"]));
+    if program.is_none() {
+        println!("\nSKIP unshare {flags:?} is not allowed: run the tests as root");
+    }
+    program
+}
+
 /// What a told process has.
 struct Told {
     engine: Option<Engine>,
@@ -205,6 +221,11 @@ impl Told {
             }
             return json!(nodes);
         }
+        if what.get("acquire").is_some() {
+            let pool = self.pool(what);
+            let lease = pool.acquire(&Request::new()).expect("a node");
+            return json!({"node": pool.id_of(lease.node).to_string(), "ticket": lease.ticket.as_u64()});
+        }
         if let Some(count) = count("finish") {
             let pool = self.pool(what);
             let outcome = if what["ok"] == json!(true) { Outcome::Success } else { Outcome::Failure };
@@ -243,6 +264,12 @@ impl Told {
         }
         if what.get("names").is_some() {
             return json!(self.engine().names());
+        }
+        if what.get("processes").is_some() {
+            let processes = self.engine().processes();
+            let told =
+                processes.iter().map(|p| json!({"in_namespace": p.in_namespace, "alive": p.alive, "own": p.is_own}));
+            return json!(told.collect::<Vec<_>>());
         }
         if what.get("differences").is_some() {
             let differences =
