@@ -343,6 +343,10 @@ impl Engine {
         Err(ConfigError::new("shared", 0, message).into())
     }
 
+    pub(crate) fn sharing(&self) -> Option<&SharedPools> {
+        self.sharing.as_ref()
+    }
+
     fn version_word(&self) -> &AtomicU64 {
         self.sharing.as_ref().and_then(SharedPools::version).unwrap_or(&self.version)
     }

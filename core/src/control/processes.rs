@@ -2,8 +2,16 @@
 
 use super::config::Value;
 use super::engine::Engine;
+use super::sharing::SharedPools;
 use crate::pool::{Pool, Ticket};
-use crate::vocabulary::time::{NANOS_PER_MS, now_ns};
+use crate::segment::Segment;
+#[cfg(all(target_os = "linux", not(loom)))]
+use crate::segment::processes::Phase;
+#[cfg(all(target_os = "linux", not(loom)))]
+use crate::sync::Ordering;
+use crate::vocabulary::time::NANOS_PER_MS;
+#[cfg(all(target_os = "linux", not(loom)))]
+use crate::vocabulary::time::now_ns;
 
 /// A process that is attached to a shared state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +88,7 @@ impl Engine {
     /// The processes that share the state, with their unfinished picks of all pools; empty if it is this process's alone.
     pub fn processes(&self) -> Vec<ProcessStatus> {
         let pools = self.all();
-        let mut processes = pools.first().map(|pool| pool.attached()).unwrap_or_default();
+        let mut processes = self.sharing().map(SharedPools::attached).unwrap_or_default();
         for process in &mut processes {
             process.in_flight = pools.iter().map(|pool| pool.in_flight_of(process.row as usize)).sum();
         }
@@ -134,6 +142,11 @@ impl Pool {
         picks.collect()
     }
 
+    /// Who is attached; nothing is counted of what they hold.
+    pub(crate) fn attached(&self) -> Vec<ProcessStatus> {
+        self.share.as_ref().map(|share| attached_to(&share.segment)).unwrap_or_default()
+    }
+
     /// Unfinished picks of one row, over all nodes.
     fn in_flight_of(&self, row: usize) -> u64 {
         (0..self.memory.nodes_used()).map(|index| self.memory.in_flight_of(index, row)).sum()
@@ -146,40 +159,32 @@ impl Pool {
     }
 }
 
+/// Who is attached to a segment; nothing is counted of what they hold.
 #[cfg(all(target_os = "linux", not(loom)))]
-impl Pool {
-    /// Who is attached; nothing is counted of what they hold.
-    pub(crate) fn attached(&self) -> Vec<ProcessStatus> {
-        use crate::segment::processes::Phase;
-        let Some(share) = &self.share else { return Vec::new() };
-        let segment = &share.segment;
-        let own = segment.own_row().map(|row| row.index).filter(|_| segment.is_writer());
-        let now = now_ns();
-        let rows = segment.processes().rows().filter(|row| row.state().phase() != Phase::Free);
-        let status = rows.map(|row| {
-            let (state, identity) = (row.state(), row.identity());
-            let command = identity.command.split(|&byte| byte == 0).next().unwrap_or_default();
-            ProcessStatus {
-                row: row.index as u32,
-                pid: identity.pid,
-                command: String::from_utf8_lossy(command).into_owned(),
-                is_own: own == Some(row.index),
-                in_namespace: segment.is_own_namespace(identity.namespace),
-                alive: state.phase() != Phase::Reaping && segment.lives(row, state, now),
-                since_ns: row.since_ns(),
-                heartbeat_ns: row.heartbeat_ns(),
-                in_flight: 0,
-                repeats: row.repeats().load(crate::sync::Ordering::Relaxed),
-            }
-        });
-        status.collect()
-    }
+pub(crate) fn attached_to(segment: &Segment) -> Vec<ProcessStatus> {
+    let own = segment.own_row().map(|row| row.index).filter(|_| segment.is_writer());
+    let now = now_ns();
+    let rows = segment.processes().rows().filter(|row| row.state().phase() != Phase::Free);
+    let status = rows.map(|row| {
+        let (state, identity) = (row.state(), row.identity());
+        let command = identity.command.split(|&byte| byte == 0).next().unwrap_or_default();
+        ProcessStatus {
+            row: row.index as u32,
+            pid: identity.pid,
+            command: String::from_utf8_lossy(command).into_owned(),
+            is_own: own == Some(row.index),
+            in_namespace: segment.is_own_namespace(identity.namespace),
+            alive: state.phase() != Phase::Reaping && segment.lives(row, state, now),
+            since_ns: row.since_ns(),
+            heartbeat_ns: row.heartbeat_ns(),
+            in_flight: 0,
+            repeats: row.repeats().load(Ordering::Relaxed),
+        }
+    });
+    status.collect()
 }
 
 #[cfg(not(all(target_os = "linux", not(loom))))]
-impl Pool {
-    pub(crate) fn attached(&self) -> Vec<ProcessStatus> {
-        let _ = now_ns;
-        Vec::new()
-    }
+fn attached_to(_: &Segment) -> Vec<ProcessStatus> {
+    Vec::new()
 }

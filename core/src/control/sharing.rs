@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::{PoolConfig, SharedConfig};
+use super::processes::ProcessStatus;
+#[cfg(all(target_os = "linux", not(loom)))]
+use super::processes::attached_to;
 #[cfg(all(target_os = "linux", not(loom)))]
 use super::shared::{Opened, SharedState};
 use crate::pool::Pool;
@@ -115,6 +118,11 @@ impl SharedPools {
         Ok(pool)
     }
 
+    /// Who is attached; nothing is counted of what they hold.
+    pub(crate) fn attached(&self) -> Vec<ProcessStatus> {
+        self.state.as_ref().map(|state| attached_to(&state.segment)).unwrap_or_default()
+    }
+
     pub(crate) fn path(&self) -> Option<PathBuf> {
         self.state.as_ref().map(|state| state.segment.path().to_owned())
     }
@@ -164,6 +172,10 @@ impl SharedPools {
 
     pub(crate) fn pool(self, name: String, config: &PoolConfig, own: impl FnOnce(&Pool)) -> Result<Pool, Error> {
         Pool::alone(name, config, None, own)
+    }
+
+    pub(crate) fn attached(&self) -> Vec<ProcessStatus> {
+        Vec::new()
     }
 
     pub(crate) fn path(&self) -> Option<PathBuf> {

@@ -66,6 +66,19 @@ fn who_looks_sees_all_and_changes_nothing() {
 }
 
 #[test]
+fn processes_are_there_before_any_pool_is() {
+    let segment = Segment::new("processes");
+    let config = segment.config("pools: {}");
+    let (one, mut other) = (Process::open(&config), Process::open(&config));
+    let looking = Engine::view(&segment.0).unwrap();
+    let pids = |engine: &Engine| engine.processes().iter().map(|process| process.pid).collect::<Vec<_>>();
+    assert_eq!(pids(&looking), [one.child.id(), other.child.id()]);
+    other.ask(json!({"reload": "pools: {a: {nodes: [x]}, b: {nodes: [y]}}"}));
+    other.ask(json!({"pick": 2, "pool": "b"}));
+    assert_eq!(looking.processes()[1].in_flight, 2);
+}
+
+#[test]
 fn there_is_nothing_to_see_where_nothing_is() {
     let segment = Segment::new("nothing");
     assert_eq!(Engine::view(&segment.0).unwrap_err().code(), 205);
