@@ -9,6 +9,10 @@ mod failure;
 mod manual;
 mod numbers;
 mod output;
+#[cfg(test)]
+#[path = "../tests/command/terminal.rs"]
+#[allow(dead_code, reason = "what the tests of the command need of it is not needed here")]
+mod pseudo_terminal;
 mod table;
 mod top;
 

@@ -82,3 +82,38 @@ fn give_back_on_signals() -> io::Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use pty_process::blocking::Command;
+
+    use super::Terminal;
+    use crate::pseudo_terminal;
+
+    /// Set in the process that has its terminal taken, and panics.
+    const PANICS: &str = "LOADWISE_TERMINAL_TEST";
+
+    /// In a process that was started for it. Else there is nothing to do.
+    #[test]
+    fn panics_while_it_has_the_terminal() {
+        if std::env::var_os(PANICS).is_some() {
+            let mut terminal = Terminal::take().unwrap();
+            terminal.draw(|frame| frame.render_widget("on the screen", frame.area())).unwrap();
+            terminal.draw(|_| panic!("on purpose")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_told_there() {
+        let own = std::env::current_exe().unwrap();
+        let name = "top::terminal::tests::panics_while_it_has_the_terminal";
+        let command = Command::new(own).args(["--exact", name, "--nocapture", "--test-threads=1"]);
+        // So short that all of it stays on the screen.
+        let command = command.env(PANICS, "1").env("RUST_BACKTRACE", "0");
+        let mut terminal = pseudo_terminal::Terminal::run(command, 80, 24);
+        assert_ne!(terminal.ends().code(), Some(0));
+        terminal.is_given_back();
+        terminal.shows("on purpose");
+        assert!(!terminal.text().contains("on the screen"), "{}", terminal.text());
+    }
+}

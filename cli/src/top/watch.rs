@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use loadwise::{Engine, Error};
+use loadwise::{Engine, Error, StateError};
 
 use super::look::Look;
 
@@ -73,6 +73,7 @@ impl Watch {
         }
         match self.view() {
             Ok(()) => Standing::Replaced,
+            Err(Error::State(StateError::Shared { reason, .. })) => Standing::Unusable(reason),
             Err(error) => Standing::Unusable(error.to_string()),
         }
     }
