@@ -11,6 +11,8 @@ pub enum Bound {
     OverWithClock { what: String, clocks: f64, f: f64 },
     /// Times what `what` takes at the same n on one thread.
     Times { what: String, times: f64 },
+    /// Times what `what` takes at the same n on as many threads.
+    TimesThreads { what: String, times: f64 },
     /// Times F on top of what `what` takes at the same n.
     Over { what: String, f: f64 },
     /// Nanoseconds on top of what loadwise in Rust takes for the same.
@@ -36,6 +38,7 @@ impl Bound {
                 own(what)? + clocks * find(all, super::floors::CLOCK, 0, 1, super::FLOOR)? + times * f
             }
             Self::Times { what, times } => times * own(what)?,
+            Self::TimesThreads { what, times } => times * find(all, what, of.n, of.threads, super::OURS)?,
             Self::Over { what, f: times } => own(what)? + times * f,
             Self::OverRust(ns) => find(all, &of.what, of.n, of.threads, super::OURS)? + ns,
             Self::FasterThan { who, times } => find(all, &of.what, of.n, of.threads, who)? / times,
@@ -52,6 +55,7 @@ impl Bound {
             Self::OverWithClock { what, clocks, f } => format!("≤ {what} + {clocks} clocks + {f} F"),
             Self::Times { what, times } if *what == of.what => format!("≤ {times}× one thread"),
             Self::Times { what, times } => format!("≤ {times}× {what}"),
+            Self::TimesThreads { what, times } => format!("≤ {times}× {what}, {} threads", of.threads),
             Self::Over { what, f } => format!("≤ {what} + {f} F"),
             Self::OverRust(ns) => format!("≤ in Rust + {ns} ns"),
             Self::FasterThan { who, times } => format!("{times}× faster than {who}"),

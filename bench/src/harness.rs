@@ -29,6 +29,8 @@ pub enum Body {
     Timed(Box<dyn FnMut(u64) -> Duration>),
     /// By as many threads at once.
     Many(usize, Arc<dyn Fn(u64) + Send + Sync>),
+    /// By as many processes at once; the mean of their times.
+    Processes(usize, Box<dyn FnMut(u64) -> Duration>),
     /// Made for each round and dropped after it, for a number of threads: a process has few pools at a time.
     Fresh(usize, Box<dyn FnMut() -> Body>),
 }
@@ -36,7 +38,7 @@ pub enum Body {
 impl Body {
     pub fn threads(&self) -> usize {
         match self {
-            Self::Many(threads, _) | Self::Fresh(threads, _) => *threads,
+            Self::Many(threads, _) | Self::Processes(threads, _) | Self::Fresh(threads, _) => *threads,
             Self::One(_) | Self::Timed(_) => 1,
         }
     }
@@ -50,7 +52,7 @@ impl Body {
                 run(count);
                 processor_time() - start
             }
-            Self::Timed(run) => run(count),
+            Self::Timed(run) | Self::Processes(_, run) => run(count),
             Self::Many(threads, run) => run_by(*threads, run, count),
             Self::Fresh(_, make) => return make().run(count),
         };

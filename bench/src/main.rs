@@ -16,6 +16,7 @@ mod pools;
 mod quotas;
 mod report;
 mod sessions;
+mod shared;
 mod slices;
 mod tables;
 mod waiting;
@@ -39,6 +40,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         memory::answer(subject);
         return Ok(());
     }
+    if let [flag, path, policy, n] = arguments.as_slice()
+        && flag == shared::ARGUMENT
+    {
+        shared::take_part(path, policy, n.parse()?);
+        return Ok(());
+    }
     let has = |flag: &str| arguments.iter().any(|a| a == flag);
     let only = arguments.iter().find_map(|a| a.strip_prefix("--only="));
     let quick = has("--quick");
@@ -52,11 +59,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let cases = floors::cases().into_iter().chain(pools::cases(only)).chain(peers::cases()).chain(slices::cases());
     let cases = cases.chain(guarded::cases()).chain(quotas::cases()).chain(sessions::cases()).chain(waiting::cases());
-    let cases = cases.chain(tables::cases()).chain(control::cases());
+    let cases = cases.chain(shared::cases()).chain(tables::cases()).chain(control::cases());
     let wanted = |what: &str| only.is_none_or(|only| what.contains(only));
     let cases: Vec<_> = cases.filter(|c| c.who == FLOOR || wanted(&c.what)).collect();
     let mut measured = harness::measure(cases, effort);
-    if only.is_some() {
+    if let Some(only) = only {
+        if only == "memory" {
+            measured.extend(memory::measure());
+        }
         print!("{}", report::table(&measured));
         return Ok(());
     }

@@ -89,7 +89,9 @@ pub fn cases(only: Option<&str>) -> Vec<Case> {
             };
             cases.push(case(CHOOSE, 1, choose, (kind.bound)(n)));
             cases.push(case(PICK, 1, pick, pick_bound(kind.name, n)));
-            if ["random", "p2c", "round_robin", "weighted_round_robin"].contains(&kind.name) && FEW.contains(&n) {
+            // What shared pools are measured beside is there for every n.
+            let many = ["random", "round_robin", "weighted_round_robin"].contains(&kind.name) && FEW.contains(&n);
+            if many || kind.name == "p2c" {
                 let same = |verb| {
                     let bound = Bound::Times { what: verb_of(verb, kind.name), times: 1.3 };
                     kind.name.contains("round_robin").then_some(bound)

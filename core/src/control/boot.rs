@@ -29,9 +29,7 @@ impl Pool {
             word.store(average.map_or(0, |ns| latency::restored(ns, 0, now_ns)), Ordering::Relaxed);
             guard.checks().iter().take(1).for_each(|due| due.store(0, Ordering::Relaxed));
             self.begin_window(index, now_ns);
-            if self.live().node_latencies() {
-                self.forget_latencies(index);
-            }
+            self.forget_latencies(index);
             if self.live().quotas() != 0 {
                 self.forget_usage(index);
             }

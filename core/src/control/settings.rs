@@ -45,6 +45,9 @@ impl Pool {
         self.store_splits(&config);
         let (before, after) = (self.live().values(), values(&config, quotas));
         self.live().store(&after);
+        if after.node_latencies && !before.node_latencies {
+            (0..self.memory.nodes_used()).for_each(|index| self.forget_latencies(index));
+        }
         // Buckets of another length are numbered otherwise.
         if before.window_ns != after.window_ns && before.window_ns != 0 {
             self.members().into_iter().for_each(|index| self.begin_window(index, now_ns));

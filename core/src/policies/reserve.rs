@@ -35,7 +35,6 @@ mod tests;
 pub(crate) use record::{RECORD_WORDS, Record};
 use rolling::{Bucket, Rolling, SLOTS};
 
-use crate::state::layout::LINE;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::time::Nanos;
 
@@ -46,13 +45,9 @@ pub(crate) const LIMIT_MAX: u64 = rolling::AMOUNT_MAX - 1;
 /// No limit at all: the dimension is not counted.
 pub(crate) const UNLIMITED: u64 = u64::MAX;
 
-/// Until when the node wants no picks at all (ns, 0: it does not say). Has a line of its own: it is read by each
-/// reservation and seldom written.
-const EXHAUSTED_UNTIL: usize = 0;
-
 /// Words of a node with so many dimensions.
 pub(crate) const fn words(dimensions: usize) -> usize {
-    LINE + dimensions * SLOTS
+    dimensions * SLOTS
 }
 
 /// The settings of one limit.
@@ -109,14 +104,17 @@ pub(crate) struct Refused {
 /// (missing ones are 0).
 #[derive(Clone, Copy)]
 pub(crate) struct Quotas<'a> {
+    /// Until when the node wants no picks at all (ns, 0: it does not say).
+    exhausted_until: &'a AtomicU64,
     words: &'a [AtomicU64],
 }
 
 impl<'a> Quotas<'a> {
-    /// `words`: [`words`] of them, zeroed for a new node.
+    /// `words`: [`words`] of them, zeroed for a new node; `exhausted_until` is apart from them, since a node may be
+    /// exhausted where nothing is counted.
     #[inline(always)]
-    pub(crate) fn new(words: &'a [AtomicU64]) -> Self {
-        Self { words }
+    pub(crate) fn new(exhausted_until: &'a AtomicU64, words: &'a [AtomicU64]) -> Self {
+        Self { exhausted_until, words }
     }
 
     /// Takes the costs in every dimension if each has room, else in none.
@@ -172,12 +170,12 @@ impl<'a> Quotas<'a> {
 
     /// Nothing is reserved before `until_ns`, whatever the limits say. The last word counts; 0 lets the node in again.
     pub(crate) fn exhaust(self, until_ns: Nanos) {
-        self.words[EXHAUSTED_UNTIL].store(until_ns, Ordering::Release);
+        self.exhausted_until.store(until_ns, Ordering::Release);
     }
 
     #[inline]
     pub(crate) fn exhausted_until(self) -> Nanos {
-        self.words[EXHAUSTED_UNTIL].load(Ordering::Acquire)
+        self.exhausted_until.load(Ordering::Acquire)
     }
 
     /// Units that count in a dimension; 0 for one that is not counted.
@@ -207,14 +205,13 @@ impl<'a> Quotas<'a> {
 
     /// Forgets everything: for an index that goes to another node.
     pub(crate) fn reset(self) {
-        self.words.iter().for_each(|w| w.store(0, Ordering::Release));
+        self.exhaust(0);
+        clear(self.words);
     }
 
     /// Forgets what was used in one dimension: for buckets that get another length.
     pub(crate) fn reset_dimension(self, dimension: usize) {
-        let words = self.words[LINE..].chunks_exact(SLOTS).nth(dimension).unwrap_or_default();
-        // Pages that nothing was ever written to stay uncommitted.
-        words.iter().filter(|w| w.load(Ordering::Relaxed) != 0).for_each(|w| w.store(0, Ordering::Release));
+        clear(self.words.chunks_exact(SLOTS).nth(dimension).unwrap_or_default());
     }
 
     #[cold]
@@ -242,9 +239,14 @@ impl<'a> Quotas<'a> {
     where
         'a: 'b,
     {
-        let words = self.words[LINE..].chunks_exact(SLOTS).take(DIMENSIONS_MAX).filter_map(<[_]>::first_chunk);
+        let words = self.words.chunks_exact(SLOTS).take(DIMENSIONS_MAX).filter_map(<[_]>::first_chunk);
         dims.iter().zip(words).map(|(&d, words)| (d.limit != UNLIMITED).then(|| Rolling::new(words, d)))
     }
+}
+
+/// Pages that nothing was ever written to stay uncommitted.
+fn clear(words: &[AtomicU64]) {
+    words.iter().filter(|w| w.load(Ordering::Relaxed) != 0).for_each(|w| w.store(0, Ordering::Release));
 }
 
 /// loom takes sequentially consistent operations for acquiring and releasing ones; this gives its models the order that

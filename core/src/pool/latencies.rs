@@ -70,8 +70,12 @@ impl Pool {
 
     /// For another node at the index.
     pub(crate) fn forget_latencies(&self, index: usize) {
+        // Where they are not kept, their memory is not there; once they are, they begin with nothing.
+        if !self.live().node_latencies() {
+            return;
+        }
         let words = self.memory.node_latencies(index);
-        // Untouched pages stay uncommitted.
+        // Untouched pages of a private memory stay uncommitted.
         words.iter().filter(|word| word.load(Ordering::Relaxed) != 0).for_each(|word| word.store(0, Ordering::Relaxed));
     }
 }

@@ -218,7 +218,8 @@ impl Pool {
     }
 
     fn quota(&self, index: usize) -> Quotas<'_> {
-        Quotas::new(&self.memory.quotas(index)[..reserve::words(QUOTAS_MAX)])
+        let words = &self.memory.quotas(index)[..reserve::words(QUOTAS_MAX)];
+        Quotas::new(self.memory.guard(index).exhausted_until(), words)
     }
 
     pub(crate) fn has_quota(&self, index: usize, costs: &Costs, now_ns: u64) -> bool {
@@ -292,8 +293,8 @@ impl Pool {
 
     /// For another node at the index.
     pub(crate) fn forget_quotas(&self, index: usize) {
-        // Pages that nothing was ever written to stay uncommitted.
-        if self.memory.quotas(index).iter().any(|word| word.load(Ordering::Relaxed) != 0) {
+        // Where there are none, their memory is not there; a dimension that is new begins anew with all nodes.
+        if self.live().quotas() != 0 {
             self.quota(index).reset();
         }
     }

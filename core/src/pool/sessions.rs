@@ -91,6 +91,9 @@ impl Pool {
 
     /// [`affinity`](Self::affinity) at a time of the caller's.
     pub fn affinity_at(&self, session: impl AsRef<[u8]>, now_ns: u64) -> Option<NodeRef> {
+        if !self.live().affinity() {
+            return None;
+        }
         let found = self.sessions().get(key_hash(session.as_ref()), now_ns);
         found.filter(|&node| self.is_current(node))
     }
@@ -119,7 +122,9 @@ impl Pool {
 
     /// Forgets a session; whether it was remembered.
     pub fn clear_affinity(&self, session: impl AsRef<[u8]>) -> bool {
-        self.sit_down_after_fork().is_ok() && self.sessions().clear(key_hash(session.as_ref()))
+        self.sit_down_after_fork().is_ok()
+            && self.live().affinity()
+            && self.sessions().clear(key_hash(session.as_ref()))
     }
 
     /// Forgets all sessions.
@@ -156,7 +161,7 @@ impl Pool {
 
     /// [`rebalance`](Self::rebalance) at a time of the caller's.
     pub fn rebalance_at(&self, now_ns: u64) -> u64 {
-        if self.sit_down_after_fork().is_err() {
+        if self.sit_down_after_fork().is_err() || !self.live().affinity() {
             return 0;
         }
         let newcomers = self.newcomers();

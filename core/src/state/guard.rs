@@ -15,7 +15,8 @@ const REPORTED_AT: usize = 21;
 const REPORTED_SHARE: usize = 22;
 const STAGED: usize = 23;
 const NEWCOMER: usize = 24;
-const COUNTS: usize = 25;
+const EXHAUSTED_UNTIL: usize = 25;
+const COUNTS: usize = 26;
 /// Words of a guard.
 pub(crate) const WORDS: usize = COUNTS + Count::COUNT.div_ceil(2);
 
@@ -127,6 +128,11 @@ impl<'a> Guard<'a> {
     /// Whether sessions are moving to the node because it joined, 0 or 1.
     pub(crate) fn newcomer(self) -> &'a AtomicU64 {
         &self.0[NEWCOMER]
+    }
+
+    /// Until when the node asked not to be tried, 0 if it did not.
+    pub(crate) fn exhausted_until(self) -> &'a AtomicU64 {
+        &self.0[EXHAUSTED_UNTIL]
     }
 
     pub(crate) fn count(self, what: Count) -> u32 {

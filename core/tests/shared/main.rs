@@ -7,3 +7,4 @@ mod files;
 mod kill;
 mod look;
 mod process;
+mod room;

@@ -7,15 +7,15 @@ use crate::vocabulary::rng::Draws;
 /// Ten buckets into the clock, 10 ns each.
 const T0: Nanos = 100;
 
-struct Node(Vec<AtomicU64>);
+struct Node(AtomicU64, Vec<AtomicU64>);
 
 impl Node {
     fn new(dimensions: usize) -> Self {
-        Self((0..words(dimensions)).map(|_| AtomicU64::new(0)).collect())
+        Self(AtomicU64::new(0), (0..words(dimensions)).map(|_| AtomicU64::new(0)).collect())
     }
 
     fn quotas(&self) -> Quotas<'_> {
-        Quotas::new(&self.0)
+        Quotas::new(&self.0, &self.1)
     }
 }
 
@@ -71,7 +71,7 @@ fn a_cost_of_nothing_touches_nothing() {
     let node = Node::new(3);
     let (q, dims) = (node.quotas(), [sixty(0), sixty(UNLIMITED), sixty(5)]);
     assert!(q.try_reserve(&dims, &[0, 7], T0).expect("no limit is asked").is_empty());
-    assert!(node.0.iter().all(|w| w.load(Ordering::Relaxed) == 0));
+    assert!(node.1.iter().chain([&node.0]).all(|w| w.load(Ordering::Relaxed) == 0));
     assert_eq!(q.try_reserve(&dims, &[1], T0), refused(0, None), "a limit of 0 has no room at any time");
     assert_eq!((q.remaining(&dims, 1, T0), q.used(&dims, 1, T0)), (u64::MAX, 0));
     assert_eq!((q.remaining(&dims, 9, T0), q.used(&dims, 9, T0)), (u64::MAX, 0));
@@ -246,7 +246,7 @@ fn words_of_any_content_harm_nobody() {
     for seed in 0..500 {
         let mut draws = Draws::seeded(seed, 7);
         let node = Node::new(2);
-        node.0.iter().for_each(|w| w.store(draws.next_u64(), Ordering::Relaxed));
+        node.1.iter().chain([&node.0]).for_each(|w| w.store(draws.next_u64(), Ordering::Relaxed));
         let mut any = || Dimension {
             limit: draws.next_u64() >> draws.below(64),
             bucket_ns: draws.below(3) * draws.below(1 << 40),
