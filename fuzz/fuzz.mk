@@ -5,7 +5,7 @@
 .PHONY: fuzz
 SECONDS_EACH ?= 60
 SANITIZER ?= address
-FUZZ_TARGETS ?= config pool_ops abi reload
+FUZZ_TARGETS ?= config pool_ops abi reload segment
 # Sanitizers need a switch that the stable compiler keeps to itself.
 fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz --locked'; exit 1; }

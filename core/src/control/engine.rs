@@ -320,7 +320,7 @@ impl Engine {
             }
         }
         *self.pools.write() = next;
-        reloaded.version = self.version_word().fetch_add(1, Ordering::AcqRel) + 1;
+        reloaded.version = self.version_word().fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         drop((changing, reloading));
         applied.into_iter().for_each(reload::Untold::tell);
         Ok(reloaded)

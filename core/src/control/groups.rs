@@ -90,7 +90,8 @@ impl Pool {
 
     /// How many groups the published plan has.
     pub(crate) fn groups_in_force(&self) -> usize {
-        self.plan_at(self.generation().current()).word(plan_word::GROUPS) as usize
+        let groups = self.plan_at(self.generation().current()).word(plan_word::GROUPS) as usize;
+        groups.min(self.memory.layout.limits.max_groups as usize)
     }
 
     /// What the plan of such members asks of every pick.

@@ -355,8 +355,8 @@ impl Pool {
     /// Indices of all members in declared order. For the holder of the build lease.
     pub(crate) fn members(&self) -> Vec<usize> {
         let plan = self.plan_at(self.generation().current());
-        let members = plan.members();
-        (0..plan.lead().members().min(self.memory.nodes_max())).map(|i| usize::from(members.get(i))).collect()
+        let (members, max) = (plan.members(), self.memory.nodes_max());
+        (0..plan.lead().members().min(max)).map(|i| usize::from(members.get(i))).filter(|&index| index < max).collect()
     }
 
     /// The policy in force.

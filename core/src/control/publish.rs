@@ -128,7 +128,7 @@ impl Pool {
         let applied = match config {
             Some(config) => {
                 let declared = fingerprint(&self.settled(&config), specs);
-                let version = Version { count: self.config_version() + 1, declared, ..self.version() };
+                let version = Version { count: self.config_version().wrapping_add(1), declared, ..self.version() };
                 self.publish_as(&members, &steps, config, version, now_ns)
             }
             None => self.publish_members(&members, &steps, now_ns),
@@ -152,7 +152,7 @@ impl Pool {
         now_ns: u64,
     ) -> Applied {
         let values = settings::values(&config, self.places_of(&config.quotas).1);
-        let version = Version { number: self.config_number() + 1, ..version };
+        let version = Version { number: self.config_number().wrapping_add(1), ..version };
         self.keep_config(version.number, config);
         self.publish_with_hints(self.build(members, &Outline { steps, values: &values, config: version }));
         self.apply(now_ns)

@@ -23,6 +23,7 @@ pub(crate) mod kind {
     pub(crate) const SCHEDULE: u64 = 8;
     pub(crate) const MAGLEV: u64 = 16;
     pub(crate) const RING: u64 = 32;
+    pub(crate) const ALL: u64 = 63;
 }
 
 /// How much of everything is needed.
@@ -48,7 +49,10 @@ impl Memory {
     pub(crate) fn commit(&self, needed: Needed) -> io::Result<()> {
         let Some(reserve) = &self.reserve else { return Ok(()) };
         let word = |at: usize| self.pool(pool_word::COMMITTED + at);
-        let before = [0, 1, 2, 3, 4].map(|at| word(at).load(Ordering::Acquire));
+        let limits = &self.layout.limits;
+        let ring = self.layout.plans[0][0].ring.len() as u64;
+        let most = [limits.max_nodes.into(), limits.max_groups.into(), kind::ALL, limits.max_table_size.into(), ring];
+        let before = [0, 1, 2, 3, 4].map(|at| word(at).load(Ordering::Acquire).min(most[at]));
         let wanted = [
             before[0].max(needed.nodes as u64),
             before[1].max(needed.groups as u64),
@@ -85,7 +89,7 @@ impl Memory {
     }
 
     fn lines_of_rows(&self) -> std::ops::Range<usize> {
-        0..self.rows_used().ever().div_ceil(LINE_ROWS)
+        0..self.rows_ever().div_ceil(LINE_ROWS)
     }
 
     fn rows_in(&self, line: usize, nodes: usize) -> Range<usize> {

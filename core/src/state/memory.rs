@@ -9,7 +9,6 @@ use super::lease::Leases;
 use super::node::{NodeWords, row};
 use super::record::{Record, part};
 use super::rows::{LINE_ROWS, RowsUsed};
-use super::seat::ROWS_MAX;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::text::Text;
 
@@ -199,8 +198,7 @@ impl Memory {
 
     /// In flight of a node in one process.
     pub(crate) fn in_flight_of(&self, index: usize, process: usize) -> u64 {
-        let is_row = process < if self.is_shared() { self.rows_used().ever().min(ROWS_MAX) } else { 1 };
-        if is_row { row::in_flight(self.row(index, process).load(Ordering::SeqCst)) } else { 0 }
+        if process < self.rows_ever() { row::in_flight(self.row(index, process).load(Ordering::SeqCst)) } else { 0 }
     }
 
     #[inline(always)]
@@ -239,18 +237,23 @@ impl Memory {
         if self.node(node).settled_state().fit(mask) { index::room(self.in_flight(node)) } else { 0 }
     }
 
-    /// Rows of eight processes on a node, in a shared memory.
+    /// Rows of eight processes on a node, in a shared memory; none beyond the last.
     #[inline(always)]
     fn line_of_rows(&self, index: usize, line: usize) -> &[AtomicU64] {
         let nodes = self.nodes_max();
         let start = (line * nodes + index.min(nodes - 1)) * LINE_ROWS;
-        &self.rows.words()[start..start + LINE_ROWS]
+        self.rows.words().get(start..start + LINE_ROWS).unwrap_or_default()
+    }
+
+    /// One past the highest row that ever was in use.
+    pub(crate) fn rows_ever(&self) -> usize {
+        let max = self.layout.limits.max_processes as usize;
+        if self.is_shared() { self.rows_used().ever().min(max) } else { 1 }
     }
 
     /// Every row that ever was in use.
     fn all_rows(&self, index: usize) -> impl Iterator<Item = &AtomicU64> {
-        let count = if self.is_shared() { self.rows_used().ever().min(ROWS_MAX) } else { 1 };
-        (0..count).map(move |process| self.row(index, process))
+        (0..self.rows_ever()).map(move |process| self.row(index, process))
     }
 
     pub(crate) fn record(&self, index: usize) -> Record<'_> {

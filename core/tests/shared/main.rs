@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 
 mod attach;
+mod damage;
+mod damaged;
 mod fair;
 mod files;
 mod kill;
