@@ -253,7 +253,7 @@ impl Pool {
         if matches!(building, Err(StateError::ReadOnly | StateError::TooManyProcesses)) {
             return;
         }
-        self.memory.set_watched(self.seat.row(), self.is_watched());
+        self.note_watch();
         if building.is_ok() {
             self.publish(&self.members(), &self.steps());
         }

@@ -269,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_that_goes_watches_no_more() {
+        let path = std::env::temp_dir().join(format!("loadwise-watched-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let config = format!("shared: '{}'\nnodes: [a, b]", path.display());
+        let [watching, staying] = [(); 2].map(|()| Engine::from_config(&config).unwrap());
+        watching.pool("default").unwrap().observe(true, |_| ());
+        let pool = staying.pool("default").unwrap();
+        let is_guarded = || pool.plan_at(pool.generation().current()).lead().guarded();
+        assert!(pool.memory.is_watched() && is_guarded());
+        drop(watching);
+        assert!(!pool.memory.is_watched() && !is_guarded(), "picks are as fast as before");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
     fn who_was_taken_for_dead_goes_on_as_another() {
         let path = std::env::temp_dir().join(format!("loadwise-evicted-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);

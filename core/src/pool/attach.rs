@@ -1,4 +1,4 @@
-//! A pool's place in its process: made once, made anew in a forked child.
+//! A pool's place in its process: made once, made anew in a forked child, given up with the pool.
 
 use super::{AVAILABLE_MASK, Pool};
 use crate::segment::NoSeat;
@@ -75,7 +75,7 @@ impl Pool {
         self.tag.store(next_tag(), Ordering::Release);
         self.incarnation.store(incarnation, Ordering::Release);
         // What observes in the parent observes its copy here.
-        self.memory.set_watched(holder.row(), self.is_watched());
+        self.note_watch();
     }
 
     /// Where this process was taken for dead, it goes on as another one: its picks of before are void.
@@ -90,5 +90,18 @@ impl Pool {
                 self.incarnation.store(0, Ordering::Release);
             }
         }
+    }
+}
+
+impl Drop for Pool {
+    /// Its tickets are void from now on, so what they stand for goes back to a state that outlives it.
+    fn drop(&mut self) {
+        let holder = self.seat.holder();
+        // What a child inherited and never used is its parent's, and who was taken for dead has nothing any more.
+        if self.has_forked() || !self.share.as_ref().is_some_and(|share| share.segment.is_seated(holder)) {
+            return;
+        }
+        self.end_observing();
+        self.memory.leases().close_all_through(self.number.get(), holder.row(), |leased| self.give_up(leased));
     }
 }

@@ -91,8 +91,14 @@ impl Pool {
         }
     }
 
-    /// Gives up a lease that timed out. Nobody knows what became of its pick, so what it reserved counts as used.
+    /// Gives up a lease that timed out.
     pub(crate) fn expire(&self, leased: Leased) {
+        self.give_up(leased);
+        self.make_room_known();
+    }
+
+    /// Ends a pick of which nobody knows what became, so what it reserved counts as used.
+    pub(crate) fn give_up(&self, leased: Leased) {
         let index = leased.node as usize;
         self.count_end(index, leased.in_total);
         self.renew_hint_if_kept(index);
@@ -102,7 +108,6 @@ impl Pool {
         if leased.probe_ns != 0 {
             self.end_probe(index, leased.probe_ns);
         }
-        self.make_room_known();
     }
 
     /// Counts an ending by its kind; whether it tells something of the node.

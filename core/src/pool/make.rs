@@ -93,9 +93,10 @@ impl Pool {
         let no_memory =
             |e: std::io::Error| ConfigError::limit("limits", 0, format!("no memory for a pool of these limits: {e}"));
         let memory = Memory::private(layout_of(&shape)).map_err(no_memory)?;
-        let pool = Self::over(name, config, Arc::new(memory), shape.seed, None)?;
+        let mut pool = Self::over(name, config, Arc::new(memory), shape.seed, None)?;
         pool.stir();
-        Ok(Self { own_health: own_health.map(|policy| OwnHealth { policy, nodes: Mutex::default() }), ..pool })
+        pool.own_health = own_health.map(|policy| OwnHealth { policy, nodes: Mutex::default() });
+        Ok(pool)
     }
 
     /// A pool over a memory. `config` is what it is known to be configured with, until it is found out.

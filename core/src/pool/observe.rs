@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -80,6 +80,8 @@ pub(crate) struct Observers {
     list: RwLock<Vec<(ObserverId, bool, Arc<Observer>)>>,
     last: AtomicU64,
     count: AtomicU64,
+    /// Whether one of them wants every selection, as the memory knows.
+    watches: AtomicBool,
     /// What they know of a pool that others change, too.
     pub(crate) known: Mutex<Option<Known>>,
 }
@@ -87,6 +89,12 @@ pub(crate) struct Observers {
 impl Observers {
     pub(crate) fn are_any(&self) -> bool {
         self.count.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the memory is to be told that one of them wants every selection now, or that none does any more.
+    fn renew_watches(&self) -> Option<bool> {
+        let watches = self.list.read().iter().any(|(_, selections, _)| *selections);
+        (self.watches.swap(watches, Ordering::SeqCst) != watches).then_some(watches)
     }
 }
 
@@ -151,9 +159,21 @@ impl Pool {
         found.is_some()
     }
 
-    /// Whether somebody in this process wants every selection.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.observers.list.read().iter().any(|(_, selections, _)| *selections)
+    /// Has it known whether somebody in this process wants every selection, through whichever pool over the same memory.
+    pub(crate) fn note_watch(&self) {
+        if let Some(watches) = self.observers.renew_watches() {
+            self.memory.count_watcher(watches);
+        }
+        self.memory.set_watched(self.seat.row(), self.memory.has_watchers());
+    }
+
+    /// Nobody observes any more, since the pool is about to go.
+    pub(crate) fn end_observing(&self) {
+        let observers = std::mem::take(&mut *self.observers.list.write());
+        self.observers.count.store(0, Ordering::SeqCst);
+        if observers.iter().any(|(_, selections, _)| *selections) {
+            self.renew_watch();
+        }
     }
 
     /// Tells everybody of `event`, which is made only if there is anybody.

@@ -242,7 +242,7 @@ impl Pool {
     #[inline(always)]
     pub(super) fn lease_of(&self, lead: Lead, local: &Local, index: usize, state: State) -> Leased {
         let started_ns = if lead.needs_clock() { local.now_ns.get() } else { 0 };
-        Leased::new(index, self.seat.row(), state, started_ns, lead.needs_total())
+        Leased::new(index, self.seat.row(), self.number.get(), state, started_ns, lead.needs_total())
     }
 
     /// A lease where the next slot in turn is not free, or is the thread's first.

@@ -170,6 +170,15 @@ impl Segment {
         Ok(self.seat.holder())
     }
 
+    /// Whether this process sits in this place, as it has known since its last use of the segment.
+    pub(crate) fn is_seated(&self, holder: Holder) -> bool {
+        let is_known = self.incarnation.load(LocalOrdering::Acquire) == fork::incarnation();
+        self.is_writer
+            && is_known
+            && self.seat.holder() == holder
+            && self.own_row().is_some_and(|row| row.is_of(holder))
+    }
+
     fn sit_down(&self) -> Result<(), NoSeat> {
         let now = now_ns();
         // Every pick of a process without a seat comes here.
@@ -563,10 +572,9 @@ impl Drop for Changing<'_> {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        // What a child inherited and never used is its parent's.
-        let is_seated = self.incarnation.load(LocalOrdering::Acquire) == fork::incarnation() && self.is_writer;
         let holder = self.seat.holder();
-        let Some(row) = self.own_row().filter(|row| is_seated && row.is_of(holder)) else { return };
+        // What a child inherited and never used is its parent's.
+        let Some(row) = self.own_row().filter(|_| self.is_seated(holder)) else { return };
         self.reclaim(row);
         row.leave(holder);
         self.file.unlock(holder.row());

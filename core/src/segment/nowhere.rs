@@ -13,6 +13,10 @@ impl Segment {
         match *self {}
     }
 
+    pub(crate) fn is_seated(&self, _: Holder) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn path(&self) -> &std::path::Path {
         match *self {}
     }

@@ -19,7 +19,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(crate) const RUN_SLOTS: usize = 64;
 /// Words of a run: its owner (see [`super::thread::Owner`]), the next run of the same owner plus one.
 pub(crate) const RUN_WORDS: usize = 2;
-/// Words of a slot: state, node generation and epoch, time of the pick, probe deadline.
+/// Words of a slot: state, node generation with epoch and opener, time of the pick, probe deadline.
 pub(crate) const SLOT_WORDS: usize = 4;
 
 const OPEN: u64 = 1;
@@ -67,6 +67,8 @@ pub(crate) struct Leased {
     pub(crate) node_generation: u32,
     /// The node's health epoch at the pick.
     pub(crate) epoch: u8,
+    /// The number, in its process, of the pool that it was opened through.
+    pub(crate) opener: u16,
     /// When it was picked, 0 if nobody needed the time.
     pub(crate) started_ns: u64,
     /// Whether the pick was added to the pool's total in flight.
@@ -79,10 +81,10 @@ pub(crate) struct Leased {
 
 impl Leased {
     #[inline(always)]
-    pub(crate) fn new(node: usize, row: usize, state: State, started_ns: u64, in_total: bool) -> Self {
+    pub(crate) fn new(node: usize, row: usize, opener: usize, state: State, started_ns: u64, in_total: bool) -> Self {
         let (node_generation, epoch) = (state.generation(), state.epoch());
-        let (node, row) = (node as u32, row as u32);
-        Self { node, row, node_generation, epoch, started_ns, in_total, noted: false, probe_ns: 0 }
+        let (node, row, opener) = (node as u32, row as u32, opener as u16);
+        Self { node, row, node_generation, epoch, opener, started_ns, in_total, noted: false, probe_ns: 0 }
     }
 
     #[inline(always)]
@@ -95,10 +97,10 @@ impl Leased {
             | OPEN
     }
 
-    /// Generation and epoch, in their places of the node's state word.
+    /// Generation and epoch, in their places of the node's state word, and the opener.
     #[inline(always)]
     fn detail(self) -> u64 {
-        u64::from(self.node_generation) << 32 | u64::from(self.epoch) << 24
+        u64::from(self.node_generation) << 32 | u64::from(self.epoch) << 24 | u64::from(self.opener)
     }
 
     /// What the slot `words` held when its state was `word`.
@@ -115,6 +117,7 @@ impl Leased {
             row: (word >> 8) as u32 & 0xFF,
             node_generation: (detail >> 32) as u32,
             epoch: (detail >> 24) as u8,
+            opener: detail as u16,
             started_ns,
             in_total: word & 2 != 0,
             noted,
@@ -314,8 +317,17 @@ impl<'a> Leases<'a> {
 
     /// Closes every ticket of the process in `row`, and calls `each` with what it held; so often as this is the one to
     /// close it.
-    pub(crate) fn close_all_of(self, row: usize, mut each: impl FnMut(Leased)) {
-        for (ticket, _) in self.open_tickets().filter(|(_, leased)| leased.row as usize == row) {
+    pub(crate) fn close_all_of(self, row: usize, each: impl FnMut(Leased)) {
+        self.close_those(row, |_| true, each);
+    }
+
+    /// The same of those of its tickets that were opened through pool `opener`.
+    pub(crate) fn close_all_through(self, opener: usize, row: usize, each: impl FnMut(Leased)) {
+        self.close_those(row, |leased| leased.opener as usize == opener, each);
+    }
+
+    fn close_those(self, row: usize, is_meant: impl Fn(&Leased) -> bool, mut each: impl FnMut(Leased)) {
+        for (ticket, _) in self.open_tickets().filter(|(_, leased)| leased.row as usize == row && is_meant(leased)) {
             if let Ok(leased) = self.close(ticket, row) {
                 each(leased);
             }
@@ -409,7 +421,7 @@ mod models {
         /// Opens slot 0 for node `node`, whose generation is made to match.
         fn open(&self, node: u32) -> Ticket {
             let state = State(u64::from(node) << 32);
-            let lease = Leased::new(node as usize, 0, state, u64::from(node), false);
+            let lease = Leased::new(node as usize, 0, 0, state, u64::from(node), false);
             self.leases().try_open(0, lease).expect("the slot is free")
         }
     }

@@ -1,5 +1,7 @@
 //! A pool's arena with its layout: the words by their names.
 
+use std::sync::atomic::AtomicU64 as LocalU64;
+
 use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table};
 use super::commit::Reserve;
 use super::guard::{self, Guard};
@@ -36,6 +38,8 @@ pub(crate) struct Memory {
     plans: [PlanWords; 2],
     /// Those of the further groups.
     group_plans: [Vec<PlanWords>; 2],
+    /// Pools of this process through which somebody wants to hear of every selection.
+    watchers: LocalU64,
     /// Reserves pages; a private memory needs none.
     pub(crate) reserve: Option<Reserve>,
     /// Last, so that it outlives the regions.
@@ -98,9 +102,22 @@ impl Memory {
             plans: layout.plans.each_ref().map(|groups| tables(&groups[0])),
             group_plans: layout.plans.each_ref().map(|groups| groups[1..].iter().map(tables).collect()),
             layout,
+            watchers: LocalU64::new(0),
             reserve,
             _arena: arena,
         }
+    }
+
+    /// Counts a pool of this process through which somebody wants to hear of every selection, or counts it off.
+    pub(crate) fn count_watcher(&self, watches: bool) {
+        match watches {
+            true => self.watchers.fetch_add(1, Ordering::SeqCst),
+            false => self.watchers.fetch_sub(1, Ordering::SeqCst),
+        };
+    }
+
+    pub(crate) fn has_watchers(&self) -> bool {
+        self.watchers.load(Ordering::SeqCst) != 0
     }
 
     /// Where the text of configuration `number` is, in a shared memory.

@@ -1,5 +1,8 @@
 //! One state for all who open the same file.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use loadwise::Engine;
 use loadwise::config::SharedConfig;
 use loadwise::{Outcome, Pool, Request};
@@ -129,4 +132,44 @@ fn one_process_may_open_it_often() {
     let lease = alone.acquire(&Request::new()).unwrap();
     other.release(lease.ticket, Outcome::Success).unwrap();
     assert_eq!(other.stats().in_flight, 0);
+}
+
+#[test]
+fn what_was_picked_through_a_pool_goes_with_it() {
+    let segment = Segment::new("goes");
+    let config = segment.config("strategy: round_robin\nmax_in_flight: 100\nnodes: [a, b]");
+    let mut elsewhere = Process::open(&config);
+    elsewhere.picks(4);
+    let [going, staying] = [(); 2].map(|()| Engine::from_config(&config).unwrap());
+    let pool = |engine: &Engine| engine.pool("default").unwrap();
+    let leases = |engine: &Engine| [(); 10].map(|()| pool(engine).acquire(&Request::new()).unwrap());
+    let (gone, kept) = (leases(&going), leases(&staying));
+    assert_eq!(pool(&staying).stats().in_flight, 24);
+    drop(going);
+    let stats = pool(&staying).stats();
+    assert_eq!((stats.in_flight, stats.cancelled, stats.processes), (14, 10, 2));
+    assert!(gone.iter().all(|lease| pool(&staying).release(lease.ticket, Outcome::Success).is_err()), "void");
+    assert!(kept.iter().all(|lease| pool(&staying).release(lease.ticket, Outcome::Success).is_ok()));
+    assert_eq!(elsewhere.finish(9), 4);
+    let stats = pool(&staying).stats();
+    assert_eq!((stats.in_flight, stats.successes, stats.cancelled), (0, 14, 10));
+}
+
+#[test]
+fn who_observes_through_one_pool_hears_on_when_another_stops() {
+    let segment = Segment::new("observed-often");
+    let config = segment.config("nodes: [a]");
+    let engines = [(); 3].map(|()| Engine::from_config(&config).unwrap());
+    let pools = engines.each_ref().map(|engine| engine.pool("default").unwrap());
+    let counts = [(); 3].map(|()| Arc::new(AtomicU32::new(0)));
+    let observers = [0, 1, 2].map(|i| {
+        let count = counts[i].clone();
+        pools[i].observe(true, move |_| _ = count.fetch_add(1, Ordering::SeqCst))
+    });
+    let [first, second, third] = pools;
+    assert!(first.stop_observing(observers[0]));
+    drop((engines, third));
+    second.pick(&Request::new()).unwrap().finish(Outcome::Success).unwrap();
+    first.pick(&Request::new()).unwrap().finish(Outcome::Success).unwrap();
+    assert_eq!(counts.map(|count| count.load(Ordering::SeqCst)), [0, 1, 0]);
 }
