@@ -116,7 +116,9 @@ impl Pool {
         self.check_room(&config)?;
         self.check_text(&config)?;
         let steps = self.steps_of(&config.strategy)?;
-        if config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) && !self.own_strategy.is_set() {
+        // Whose it is need not be known here: one of another process stays in charge there.
+        let needs_own = config.strategy.iter().any(is_own) && !self.own_is_in_charge();
+        if needs_own && !self.own_strategy.is_set() {
             return Err(ConfigError::new("strategy", 0, "\"custom\" needs an own strategy").into());
         }
         self.keep_user_data(&mut config.nodes);
@@ -128,8 +130,7 @@ impl Pool {
     /// A configuration as it would be in force here: two that mean the same are equal.
     pub(crate) fn settled(&self, config: &PoolConfig) -> PoolConfig {
         let mut config = config.clone();
-        let own_is_in_charge = self.config().strategy.iter().any(|s| s.kind == StrategyKind::Custom);
-        if own_is_in_charge && !config.strategy.iter().any(|s| s.kind == StrategyKind::Custom) {
+        if self.own_is_in_charge() && !config.strategy.iter().any(is_own) {
             config.strategy.insert(0, StrategyConfig::from(StrategyKind::Custom));
         }
         for strategy in &mut config.strategy {
@@ -142,6 +143,10 @@ impl Pool {
         // Where it is shared is not the pool's to say once it is.
         config.shared = None;
         config
+    }
+
+    fn own_is_in_charge(&self) -> bool {
+        self.config().strategy.iter().any(is_own)
     }
 
     /// With the nodes of this moment.
@@ -247,6 +252,10 @@ impl<'p> Prepared<'p> {
         drop(building);
         Untold { pool, topology, let_go: applied.let_go, now_ns }
     }
+}
+
+fn is_own(strategy: &StrategyConfig) -> bool {
+    strategy.kind == StrategyKind::Custom
 }
 
 impl Untold<'_> {

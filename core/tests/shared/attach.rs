@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use loadwise::Engine;
 use loadwise::config::SharedConfig;
-use loadwise::{Outcome, Pool, Request};
+use loadwise::{Outcome, Pool, PoolNode, Request, SelectionContext, Strategy};
 use serde_json::json;
 
 use crate::process::{Process, Segment};
@@ -172,4 +172,31 @@ fn who_observes_through_one_pool_hears_on_when_another_stops() {
     second.pick(&Request::new()).unwrap().finish(Outcome::Success).unwrap();
     first.pick(&Request::new()).unwrap().finish(Outcome::Success).unwrap();
     assert_eq!(counts.map(|count| count.load(Ordering::SeqCst)), [0, 1, 0]);
+}
+
+/// The first that it may choose.
+struct First;
+
+impl Strategy<PoolNode> for First {
+    fn select(&self, candidates: &[PoolNode], ctx: &SelectionContext) -> Option<usize> {
+        (0..candidates.len()).find(|&i| !ctx.is_excluded(i))
+    }
+}
+
+#[test]
+fn an_own_strategy_is_of_its_process_and_others_go_on_without() {
+    let segment = Segment::new("own-strategy");
+    let config = segment.config("strategy: round_robin\nnodes: [a, b, c]");
+    let engine = Engine::from_config(&config).unwrap();
+    let pool = engine.pool("default").unwrap();
+    let mut other = Process::open(&config);
+    pool.set_own_strategy(Arc::new(First), "round_robin").unwrap();
+    let mut picked = other.picks(3);
+    picked.sort();
+    assert_eq!(picked, ["a", "b", "c"]);
+    let reloaded = other.ask(json!({"reload": segment.config("strategy: round_robin\nnodes: [b, c]")}));
+    assert_eq!(reloaded["changed"], json!(["default"]), "{reloaded}");
+    for _ in 0..5 {
+        assert_eq!(pool.pick(&Request::new()).unwrap().id().as_str(), "b");
+    }
 }
