@@ -1,15 +1,25 @@
-import type { EngineConfig, NodeConfig, PoolConfig, StrategyChain, StrategyName } from './types/config.js';
+import type {
+  EngineConfig,
+  NodeConfig,
+  PoolConfig,
+  SharedConfig,
+  StrategyChain,
+  StrategyName,
+} from './types/config.js';
 import type {
   AttemptPlan,
   CheckDue,
+  Difference,
   Explanation,
   FailureKind,
   HealthStatus,
   Maintained,
   NodeStatus,
   NoNodeReason,
+  OpenPick,
   PoolEvent,
   PoolStats,
+  ProcessStatus,
   Reloaded,
 } from './types/data.js';
 
@@ -64,6 +74,12 @@ export interface OutcomeDetails extends FinishDetails {
   kind?: FailureKind;
   /** For `rate_limited`: after how long the node asked to be tried again. */
   retryAfterMs?: number;
+}
+
+export interface ReloadOptions {
+  /** Only what is not the configuration that was last put in force, by whichever process: what was changed by hand since
+   * stays. For workers that all read the same one. Default false. */
+  ifNew?: boolean;
 }
 
 /** A time of the caller's, on the clock of `process.hrtime.bigint()`. */
@@ -207,7 +223,7 @@ export class Pick implements Disposable {
 /** A strategy of one's own: the index of one of the candidates, or null for none. */
 export type OwnStrategy = (candidates: Candidate[], key: string | Uint8Array | undefined) => number | null | undefined;
 
-/** Nodes under one policy: pick, use, finish. A pool belongs to its thread and process. */
+/** Nodes under one policy: pick, use, finish. A pool belongs to its thread and process; its state may be `shared`. */
 export class Pool implements Disposable {
   /** @throws {ConfigError} naming the key. */
   constructor(config?: PoolConfig);
@@ -288,14 +304,23 @@ export class Pool implements Disposable {
   resetFailover(): boolean;
 
   /** Replaces the configuration while picks are under way; what is known of nodes whose ids stay is kept. `seed` and
-   * `limits` cannot change. @throws {ConfigError} and changes nothing. */
-  reload(config: string | PoolConfig): void;
+   * `limits` cannot change. Returns whether it was put in force, as it always is but with `ifNew`.
+   * @throws {ConfigError} and changes nothing. */
+  reload(config: string | PoolConfig, options?: ReloadOptions): boolean;
   /** The configuration in force with every default, to be read as one. Its `version` is not enumerable. */
   get config(): PoolConfig & { readonly version: number };
   /** How often the configuration was replaced, the first included. */
   get configVersion(): number;
   /** Its name in an engine; else `default`. */
   get name(): string;
+  /** The file that its state is in, if processes share it. */
+  get sharedPath(): string | undefined;
+  /** In what it was configured otherwise than the shared pool that it found, which stays as it is until a reload. */
+  get differences(): Difference[];
+  /** The processes that share it, with their unfinished picks; empty if nobody does. */
+  processes(): ProcessStatus[];
+  /** The unfinished picks of all processes, the oldest first; at most `limit`, 100 by default. */
+  openPicks(limit?: number): OpenPick[];
   /** What was learned of the nodes, as data that every language can take up. */
   learned(): Learned;
   /** Takes up what another pool has learned; of how many nodes. @throws {ConfigError} and changes nothing. */
@@ -311,13 +336,19 @@ export class Pool implements Disposable {
   register(node: NodeConfig): void;
   /** All or none. */
   registerBatch(nodes: readonly NodeConfig[]): void;
+  /** Describes a member anew: weight, labels, address and whatever else. What is known of it stays.
+   * @throws {StateError} if there is none of its id. @throws {ConfigError} Either changes nothing. */
+  update(node: NodeConfig): void;
   /** Picks under way end as usual. @throws {StateError} */
   deregister(id: string): void;
   /** A draining node takes no new picks but those of its sessions. `on` is true by default. @throws {StateError} */
   drain(id: string, on?: boolean, options?: At): void;
   /** @throws {StateError} */
   setWeight(id: string, weight: number): void;
-  /** Gives a node the host's own number: 0 to 2^64 - 1. @throws {StateError} */
+  /** Sets a node's health by hand: `healthy` also ends what else holds it, `unhealthy` holds it until a probe or a check
+   * succeeds. Returns whether it changed. @throws {StateError} */
+  setHealth(id: string, status: HealthStatus, options?: At): boolean;
+  /** Gives a node the host's own number, in this pool: 0 to 2^64 - 1. @throws {StateError} */
   setNodeUserData(id: string, userData: number | bigint): void;
   /** The name of the strategy in charge: the first of the chain. */
   get strategy(): StrategyName | 'custom';
@@ -328,6 +359,8 @@ export class Pool implements Disposable {
 
   /** All nodes in declared order. */
   nodes(options?: At): NodeStatus[];
+  /** One of them, if it is there. */
+  nodeStatus(id: string, options?: At): NodeStatus | undefined;
   /** The nodes that have all of the labels. */
   find(labels: Record<string, string | undefined>, options?: At): NodeStatus[];
   /** How many nodes there are. */
@@ -338,8 +371,9 @@ export class Pool implements Disposable {
   metrics(options?: MetricsOptions): string;
   /**
    * Has `listener` called with what happens from now on, in the middle of the call that makes it happen; with every selection
-   * only if asked to, since that costs each pick the call. What it throws becomes a warning of the process. Returns a number
-   * for `offEvent`.
+   * only if asked to, since that costs each pick the call. What it throws becomes a warning of the process. Of what others do
+   * to a shared pool it is told when this one is maintained next; selections are those of this one. Returns a number for
+   * `offEvent`.
    */
   onEvent(listener: (event: PoolEvent) => void, options?: { selections?: boolean }): number;
   /** Whether it was a listener. */
@@ -349,7 +383,8 @@ export class Pool implements Disposable {
   /** Maintains, and makes the checks that are due, from timers that keep no process alive; until `stop` or `close`. */
   start(options?: StartOptions): void;
   stop(): void;
-  /** Frees the pool. Every ticket is void then. May be called again. */
+  /** Frees the pool. Every ticket is void then, also of a shared pool, which takes back what was picked through this one. May
+   * be called again. */
   close(): void;
   get closed(): boolean;
   /** `close`. */
@@ -363,6 +398,12 @@ export class Engine implements Disposable {
   static open(path: string | URL): Engine;
   /** From YAML or JSON text, or an object of the same keys. @throws {ConfigError} naming key and line. */
   static fromConfig(config: string | EngineConfig): Engine;
+  /** The pools of a state that other processes share, as they are. @throws {StateError} if there is none at the path, or
+   * if as many processes share it as may. */
+  static attach(path: string | URL): Engine;
+  /** The same to look at only, without being one of the processes that share it: changes are a StateError
+   * `ERR_LOADWISE_READ_ONLY`, and picks find no node. @throws {StateError} if there is none at the path. */
+  static view(path: string | URL): Engine;
 
   /** The pool of a name: the same each time, also after reloads. @throws {ConfigError} if there is none. */
   pool(name: string): Pool;
@@ -370,11 +411,23 @@ export class Engine implements Disposable {
   names(): string[];
   /** Reads the file again, and puts it in force as a whole. A pool that was taken out goes on for those who have it.
    * @throws {ConfigError} and changes nothing. */
-  reload(): Reloaded;
+  reload(options?: ReloadOptions): Reloaded;
   /** `reload` from a text or an object. */
-  reloadFrom(config: string | EngineConfig): Reloaded;
+  reloadFrom(config: string | EngineConfig, options?: ReloadOptions): Reloaded;
   /** The configuration in force with every default, to be read as one. Its `version`s are not enumerable. */
-  get config(): { pools: Record<string, PoolConfig & { readonly version: number }>; readonly version: number };
+  get config(): {
+    pools: Record<string, PoolConfig & { readonly version: number }>;
+    shared?: SharedConfig;
+    readonly version: number;
+  };
+  /** The file that the state is in, if processes share it. */
+  get sharedPath(): string | undefined;
+  /** Why the state is this process's alone although it is to be shared: see `on_bad_segment`. */
+  get privateBecause(): string | undefined;
+  /** In what this process is configured otherwise than shared pools that it found, which stay as they are until a reload. */
+  get differences(): Difference[];
+  /** The processes that share the state, with their unfinished picks of all pools; empty if nobody does. */
+  processes(): ProcessStatus[];
   /** How often a configuration was put in force, the first included. */
   get version(): number;
   /** Maintains all pools. */
@@ -455,7 +508,7 @@ export class ConfigError extends LoadwiseError {
   readonly line: number;
 }
 
-/** An operation on state that is not there: an unknown node, a closed pool. */
+/** An operation on state that is not there, or that cannot be used: an unknown node, a closed pool, a damaged file. */
 export class StateError extends LoadwiseError {}
 
 /** A ticket that is not open any more, or never was. */

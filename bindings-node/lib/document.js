@@ -6,9 +6,9 @@ function documentOf({ version, ...document }) {
 }
 
 /** The same of an engine, whose pools have versions of their own. */
-function documentOfEngine({ version, pools }) {
+function documentOfEngine({ pools, ...rest }) {
   const documents = Object.entries(pools).map(([name, config]) => [name, documentOf(config)]);
-  return documentOf({ version, pools: Object.fromEntries(documents) });
+  return documentOf({ pools: Object.fromEntries(documents), ...rest });
 }
 
 module.exports = { documentOf, documentOfEngine };

@@ -9,6 +9,9 @@ const { asObject } = require('./request.js');
 const { start } = require('./timer.js');
 
 const FILE = Symbol('file');
+const ATTACHED = Symbol('attached');
+const VIEWED = Symbol('viewed');
+const OPENERS = { [FILE]: native.openEngineFile, [ATTACHED]: native.attachEngine, [VIEWED]: native.viewEngine };
 
 /** All pools of one configuration, by name, replaced together while picks are under way. */
 class Engine {
@@ -18,11 +21,19 @@ class Engine {
   #stop = () => {};
 
   constructor(config, kind = undefined) {
-    this.#raw = kind === FILE ? native.openEngineFile(config) : native.openEngine(config);
+    this.#raw = (OPENERS[kind] ?? native.openEngine)(config);
   }
 
   static open(path) {
-    return new Engine(path instanceof URL ? fileURLToPath(path) : path, FILE);
+    return new Engine(asPath(path), FILE);
+  }
+
+  static attach(path) {
+    return new Engine(asPath(path), ATTACHED);
+  }
+
+  static view(path) {
+    return new Engine(asPath(path), VIEWED);
   }
 
   static fromConfig(config) {
@@ -31,7 +42,8 @@ class Engine {
 
   pool(name) {
     const known = this.#pools.get(name);
-    if (known !== undefined && !known.closed) {
+    // Others may have taken it out, and put another one of its name in its place.
+    if (known !== undefined && this.#open.has(name, handleOf(known).number)) {
       return known;
     }
     const opened = this.#open.pool(name);
@@ -45,15 +57,38 @@ class Engine {
   }
 
   names() {
-    return this.#open.names();
+    const names = this.#open.names();
+    // A pool that was taken out goes on for those who have it, who are not this.
+    for (const name of this.#pools.keys()) {
+      if (!names.includes(name)) {
+        this.#pools.delete(name);
+      }
+    }
+    return names;
   }
 
-  reload() {
-    return this.#reloaded(this.#open.reload());
+  reload(options = {}) {
+    return this.#reloaded(this.#open.reload(undefined, asObject(options, 'options').ifNew));
   }
 
-  reloadFrom(config) {
-    return this.#reloaded(this.#open.reload(config ?? null));
+  reloadFrom(config, options = {}) {
+    return this.#reloaded(this.#open.reload(config ?? null, asObject(options, 'options').ifNew));
+  }
+
+  get differences() {
+    return this.#open.differences();
+  }
+
+  get sharedPath() {
+    return this.#open.sharedPath();
+  }
+
+  get privateBecause() {
+    return this.#open.privateBecause();
+  }
+
+  processes() {
+    return this.#open.processes();
   }
 
   get config() {
@@ -97,6 +132,7 @@ class Engine {
     this.stop();
     this.#pools.forEach((pool) => pool.close());
     this.#pools.clear();
+    this.#raw?.close();
     this.#raw = undefined;
   }
 
@@ -111,9 +147,8 @@ class Engine {
     return this.#raw;
   }
 
-  /** A pool that was taken out goes on for those who have it. */
   #reloaded(reloaded) {
-    reloaded.removed.forEach((name) => this.#pools.delete(name));
+    this.names();
     return reloaded;
   }
 
@@ -121,5 +156,7 @@ class Engine {
     return this.closed ? undefined : this.names().map((name) => handleOf(this.pool(name)));
   }
 }
+
+const asPath = (path) => (path instanceof URL ? fileURLToPath(path) : path);
 
 module.exports = { Engine };

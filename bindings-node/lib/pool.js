@@ -24,6 +24,9 @@ const {
 const FILE = Symbol('file');
 const OPENED = Symbol('opened');
 
+/** Open picks that are told of unless more are asked for. */
+const OPEN_PICKS = 100;
+
 /** What JavaScript knows of a pool. */
 let handleOf;
 
@@ -170,8 +173,24 @@ class Pool {
     return native.resetFailover(this.#handle.number);
   }
 
-  reload(config) {
-    native.reload(this.#handle.number, config ?? null);
+  reload(config, options = {}) {
+    return native.reload(this.#handle.number, config ?? null, asObject(options, 'options').ifNew);
+  }
+
+  get differences() {
+    return native.differences(this.#handle.number);
+  }
+
+  get sharedPath() {
+    return native.sharedPath(this.#handle.number);
+  }
+
+  processes() {
+    return native.processes(this.#handle.number);
+  }
+
+  openPicks(limit = OPEN_PICKS) {
+    return native.openPicks(this.#handle.number, limit);
   }
 
   get config() {
@@ -210,6 +229,14 @@ class Pool {
     native.registerBatch(this.#handle.number, nodes);
   }
 
+  update(node) {
+    native.update(this.#handle.number, node);
+  }
+
+  setHealth(id, status, options = {}) {
+    return native.setHealth(this.#handle.number, id, status, asObject(options, 'options').nowNs);
+  }
+
   deregister(id) {
     native.deregister(this.#handle.number, id);
   }
@@ -243,6 +270,10 @@ class Pool {
 
   nodes(options = {}) {
     return native.nodes(this.#handle.number, asObject(options, 'options').nowNs);
+  }
+
+  nodeStatus(id, options = {}) {
+    return native.nodeStatus(this.#handle.number, id, asObject(options, 'options').nowNs);
   }
 
   stats(options = {}) {

@@ -12,7 +12,7 @@ use crate::closure::{Call, define};
 use crate::error::{ErrorMaker, Result};
 use crate::js::{Js, Type, Value};
 use crate::pool::Pools;
-use crate::{data, report, value};
+use crate::{data, report, request, value};
 
 pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &Rc<ErrorMaker>) -> Result<()> {
     define(
@@ -24,6 +24,8 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
             ("report", told),
             ("reportLoad", report_load),
             ("setNodes", set_nodes),
+            ("update", update),
+            ("setHealth", set_health),
             ("register", register),
             ("registerBatch", register_batch),
             ("deregister", deregister),
@@ -34,6 +36,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
             ("setOwnStrategy", set_own_strategy),
             ("strategy", strategy),
             ("nodes", nodes),
+            ("nodeStatus", node_status),
             ("length", length),
             ("name", name),
             ("configVersion", config_version),
@@ -66,6 +69,22 @@ fn report_load<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 fn set_nodes<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     Pools::of(call)?.set_nodes(specs(value::read(call.js, call.argument(1)?, "nodes")?)?)?;
     call.js.undefined()
+}
+
+/// `update(pool, node)`
+fn update<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let node = value::read(call.js, call.argument(1)?, "node")?;
+    for spec in specs(config::Value::list([node]))? {
+        Pools::of(call)?.update(spec)?;
+    }
+    call.js.undefined()
+}
+
+/// `setHealth(pool, id, status, nowNs)` → whether it changed.
+fn set_health<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (id, now_ns) = (call.text(1, "id")?, call.now_ns(3)?);
+    let status = request::health(&call.text(2, "status")?, "status")?;
+    call.js.boolean(Pools::of(call)?.set_health_at(&id, status, now_ns)?)
 }
 
 fn register<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
@@ -145,6 +164,15 @@ fn strategy<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 fn nodes<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let now_ns = call.now_ns(1)?;
     data::nodes(call.js, &Pools::of(call)?.nodes_at(now_ns))
+}
+
+/// `nodeStatus(pool, id, nowNs)` → one of them, or undefined.
+fn node_status<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (id, now_ns) = (call.text(1, "id")?, call.now_ns(2)?);
+    match Pools::of(call)?.node_status_at(&id, now_ns) {
+        Some(node) => data::status(call.js, &node),
+        None => call.js.undefined(),
+    }
 }
 
 fn length<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {

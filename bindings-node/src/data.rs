@@ -66,7 +66,7 @@ pub fn nodes<'c>(js: Js<'c>, nodes: &[NodeStatus]) -> Result<Value<'c>> {
     Ok(array)
 }
 
-fn status<'c>(js: Js<'c>, node: &NodeStatus) -> Result<Value<'c>> {
+pub fn status<'c>(js: Js<'c>, node: &NodeStatus) -> Result<Value<'c>> {
     let labels = js.object()?;
     for (name, text) in &node.labels {
         js.set(labels, name, js.string(text)?)?;

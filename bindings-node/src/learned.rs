@@ -32,11 +32,15 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
     )
 }
 
-/// `reload(pool, config: text | object)`
+/// `reload(pool, config: text | object, ifNew)` → whether it was put in force.
 fn reload<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let config = PoolConfig::from_value(&document(call.js, call.argument(1)?)?)?;
-    Pools::of(call)?.reload(&config)?;
-    call.js.undefined()
+    let pool = Pools::of(call)?;
+    let is_new = match call.boolean(2, "ifNew", false)? {
+        true => pool.reload_if_new(&config)?,
+        false => pool.reload(&config).map(|()| true)?,
+    };
+    call.js.boolean(is_new)
 }
 
 /// `config(pool)` → the configuration in force.

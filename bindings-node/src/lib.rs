@@ -23,6 +23,7 @@ mod report;
 mod request;
 mod select;
 mod sessions;
+mod sharing;
 mod value;
 mod wait;
 

@@ -19,7 +19,7 @@ use crate::closure::{Call, define, define_one};
 use crate::error::{ErrorMaker, Result};
 use crate::js::{Js, Value, node_api};
 use crate::request::Asked;
-use crate::{attempts, control, data, engine, events, explain, learned, report, request, sessions, wait};
+use crate::{attempts, control, data, engine, events, explain, learned, report, request, sessions, sharing, wait};
 
 /// The pools of one environment. Its functions keep it.
 #[derive(Debug)]
@@ -93,6 +93,11 @@ impl Pools {
                 slots.len() - 1
             }
         }
+    }
+
+    /// Whether a number is of this very pool.
+    pub fn is_at(&self, number: u32, pool: &Arc<Pool>) -> bool {
+        matches!(self.slots.borrow().get(number as usize), Some(Slot::Open(held)) if Arc::ptr_eq(&held.kept, pool))
     }
 
     fn put(&self, number: usize, slot: Slot) {
@@ -184,6 +189,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
         explain::define_on,
         learned::define_on,
         sessions::define_on,
+        sharing::define_on,
         wait::define_on,
     ];
     others.iter().try_for_each(|define_on| define_on(js, object, &pools, errors))

@@ -104,6 +104,13 @@ fn with_callbacks<T, R>(
     Ok(Asked { answer, callback_failed: callbacks.failed() })
 }
 
+/// The health state of a word.
+pub fn health(word: &str, name: &str) -> Result<HealthStatus> {
+    let known = || HealthStatus::ALL.map(HealthStatus::as_str).join(", ");
+    let wrong = || ConfigError::new(name, 0, format!("unknown state; known are {}", known())).into();
+    HealthStatus::parse(word).ok_or_else(wrong)
+}
+
 /// A sum of flags, or the names of states.
 fn mask<'c>(js: Js<'c>, health: Value<'c>) -> Result<u8> {
     let wrong = || Failure::from(ConfigError::new("health", 0, "must be a sum of 1, 2, 4 and 8, or a list of states"));
@@ -118,10 +125,7 @@ fn mask<'c>(js: Js<'c>, health: Value<'c>) -> Result<u8> {
     let mut mask = 0;
     for i in 0..js.length(health)? {
         let word = js.text(js.at(health, i)?, &format!("health[{i}]"))?;
-        let Some(status) = HealthStatus::parse(&word) else {
-            let known = HealthStatus::ALL.map(HealthStatus::as_str).join(", ");
-            return Err(ConfigError::new(format!("health[{i}]"), 0, format!("unknown state; known are {known}")).into());
-        };
+        let status = self::health(&word, &format!("health[{i}]"))?;
         mask |= status.bit_flag();
     }
     if mask == 0 { Err(wrong()) } else { Ok(mask) }

@@ -8,6 +8,7 @@ const { existsSync, mkdtempSync, readFileSync, rmSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { test } = require('node:test');
 const vm = require('node:vm');
+const { statePath } = require('./shared/state.js');
 
 const folder = dirname(__dirname);
 const run = (...argv) => execFileSync(process.execPath, argv, { cwd: folder, encoding: 'utf8' }).trim();
@@ -41,13 +42,13 @@ test('where Symbol.dispose is missing, it is given', () => {
 const tsc = join(folder, 'node_modules', 'typescript', 'bin', 'tsc');
 const skip = existsSync(tsc) ? false : 'npm install (it brings TypeScript)';
 
-test('TypeScript: the types hold, and `using` ends picks', { skip }, () => {
+test('TypeScript: the types hold, and `using` ends picks', { skip }, (t) => {
   const out = mkdtempSync(join(__dirname, 'types', '.out-'));
   try {
     const project = join(__dirname, 'types', 'tsconfig.json');
     const checked = spawnSync(process.execPath, [tsc, '--project', project, '--outDir', out], { encoding: 'utf8' });
     assert.equal(checked.status, 0, checked.stdout);
-    run(join(out, 'test', 'types', 'use.mjs'));
+    run(join(out, 'test', 'types', 'use.mjs'), statePath(t));
     run(join(out, 'test', 'types', 'use.cjs'));
   } finally {
     rmSync(out, { recursive: true });

@@ -188,6 +188,18 @@ export interface LimitsConfig {
   max_groups?: number;
 }
 
+/** Where processes of a machine share a state: Linux only. */
+export interface SharedConfig {
+  /** A file that all of them map, best `/dev/shm/NAME`; made if it is not there. */
+  path: string;
+  /** The permissions of a file that is made, in octal digits. Default `0600`. */
+  mode?: string;
+  /** What becomes of a file that is of another version, damaged, or no state at all. Default `fail`. */
+  on_bad_segment?: 'fail' | 'recreate' | 'private';
+  /** Processes at one time, 2 to 255; fixed when the file is made. Default 64. */
+  max_processes?: number;
+}
+
 /** A pool, with the keys of the configuration; `undefined` stands for the default. What may be `true` or `false` is off by
  * default, and on with its own defaults. */
 export interface PoolConfig {
@@ -220,7 +232,9 @@ export interface PoolConfig {
   retry?: RetryConfig;
   stats?: StatsConfig;
   limits?: LimitsConfig;
+  /** The state of a pool that is configured alone, or its path. In an engine it stands beside `pools`. */
+  shared?: string | SharedConfig;
 }
 
 /** Pools by name, or one pool alone, which is then called `default`. */
-export type EngineConfig = { pools: Record<string, PoolConfig> } | PoolConfig;
+export type EngineConfig = { pools: Record<string, PoolConfig>; shared?: string | SharedConfig } | PoolConfig;

@@ -39,7 +39,7 @@ export interface NodeStatus {
   draining: boolean;
   /** Draining is done: nothing is in flight, or its time is over. */
   drained: boolean;
-  /** Unfinished picks. */
+  /** Unfinished picks, in all processes. */
   inFlight: number;
   /** The latency average at its last sample; kept while a strategy uses latency. */
   latencyMs: number | undefined;
@@ -87,6 +87,7 @@ export interface PoolStats {
   /** How often the configuration was replaced, from 1. */
   configVersion: number;
   nowNs: number;
+  /** Processes that have the pool open. */
   processes: number;
   /** How many nodes can be picked now. */
   available: number;
@@ -101,7 +102,7 @@ export interface PoolStats {
   cancelled: number;
   /** Picks that found no node. */
   noNode: Record<NoNodeReason, number>;
-  /** Unfinished picks. */
+  /** Unfinished picks, in all processes. */
   inFlight: number;
   /** 0: unlimited. */
   maxInFlight: number;
@@ -152,7 +153,10 @@ export interface NodeStats {
   drained: boolean;
   warming: number;
   available: boolean;
+  /** Unfinished picks, in all processes. */
   inFlight: number;
+  /** How much of that each process of a shared pool has, by its id; only those that have any. */
+  inFlightByProcess: Record<string, number>;
   /** What is in force now: the node's own or the adaptive limit. 0: unlimited. */
   maxInFlight: number;
   selections: number;
@@ -218,6 +222,56 @@ export interface Reloaded {
   changed: string[];
   /** Of the engine's configuration, from 1. */
   version: number;
+}
+
+/** A key in which whoever attached to a shared pool is configured otherwise than what is in force, which stays. */
+export interface Difference {
+  /** The name of the pool. */
+  pool: string;
+  /** As `health.failure_threshold` or `nodes.10.0.0.1:80.weight`; nodes go by their ids. */
+  key: string;
+  /** What whoever attached has, as JSON; empty if nothing. */
+  configured: string;
+  /** What is in force, as JSON; empty if nothing. */
+  inForce: string;
+}
+
+/** A process that is attached to a shared state. Times are on the clock of `process.hrtime`. */
+export interface ProcessStatus {
+  /** Its place among those attached, from 0. */
+  row: number;
+  /** In its own namespace of process ids. */
+  pid: number;
+  /** The first 16 bytes of its command's name. */
+  command: string;
+  /** Whether it is the one that asks. */
+  isOwn: boolean;
+  /** Whether it is in the namespace of process ids of the one that asks. */
+  inNamespace: boolean;
+  /** Whether it lives, as far as the one that asks can tell. What one had that does not is given back soon. */
+  alive: boolean;
+  /** When it attached. */
+  sinceNs: number;
+  /** When it last maintained something. */
+  heartbeatNs: number;
+  /** Its unfinished picks, of one pool or of all. */
+  inFlight: number;
+  /** How often a pick of its own looked at a plan again, because another one was published meanwhile. */
+  repeats: number;
+}
+
+/** A pick that nobody has finished yet. */
+export interface OpenPick {
+  /** Good for the process alone that has it. */
+  ticket: number;
+  /** The node's id. */
+  node: string;
+  /** The process that has it. */
+  pid: number;
+  /** When it was made, on the clock of `process.hrtime`; undefined where nothing in the configuration needs the time. */
+  startedNs: number | undefined;
+  /** How old it is; undefined likewise. */
+  ageMs: number | undefined;
 }
 
 /** Why a pick chose a node, or found none. */

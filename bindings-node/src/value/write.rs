@@ -13,8 +13,8 @@ use crate::js::{Js, Value, node_api};
 /// Maps whose keys somebody gave.
 const GIVEN: [&str; 2] = ["labels", "quotas"];
 
-/// Maps of figures whose keys are words.
-pub const STATS: [&str; 2] = ["failures_by_kind", "no_node"];
+/// Maps of figures whose keys are words or numbers.
+pub const STATS: [&str; 3] = ["failures_by_kind", "no_node", "in_flight_by_process"];
 
 /// Whole numbers up to here are exact.
 const EXACT: i128 = 1 << 53;

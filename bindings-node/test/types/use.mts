@@ -11,16 +11,20 @@ import {
   ConfigError,
   NoNodeError,
   type Candidate,
+  type Difference,
   type HealthStatus,
   type EngineConfig,
   type NodeStatus,
   type NoNodeReason,
+  type OpenPick,
   type Pick,
   type PickRequest,
   type PoolConfig,
   type PoolEvent,
   type PoolStats,
+  type ProcessStatus,
   type Retry,
+  type SharedConfig,
 } from 'loadwise';
 
 const config: PoolConfig = {
@@ -183,6 +187,34 @@ const engineConfig: EngineConfig = { pools: { api: safe } };
   engine.start({ intervalMs: 50 });
 }
 
+const shared: SharedConfig = { path: process.argv[2]!, mode: '0660', on_bad_segment: 'recreate', max_processes: 8 };
+if (process.platform === 'linux') {
+  using engine = Engine.fromConfig({ shared, pools: { api: { nodes: ['a', 'b'] } } });
+  using pool: Pool = engine.pool('api');
+  using alike = Engine.attach(shared.path);
+  using looking = Engine.view(new URL(`file://${shared.path}`));
+  using pick = alike.pool('api').pick();
+  const [me]: ProcessStatus[] = looking.processes();
+  const alive: boolean | undefined = me?.alive && me.isOwn;
+  assert.equal(alive, false);
+  const [open]: OpenPick[] = pool.openPicks(5);
+  const age: number | undefined = open?.ageMs;
+  assert.deepEqual([open?.node, age], [pick.node, undefined]);
+  pool.update({ id: 'a', weight: 2 });
+  const status: NodeStatus | undefined = pool.nodeStatus('a', { nowNs: 0n });
+  const changed: boolean = pool.setHealth('a', 'unhealthy');
+  assert.deepEqual([status?.weight, changed], [2, true]);
+  const differences: Difference[] = Engine.fromConfig({ shared: shared.path, pools: { api: {} } }).differences;
+  assert.deepEqual([differences[0]?.key, differences[0]?.configured], ['nodes.a', '']);
+  const reloaded: boolean = pool.reload({ nodes: ['a'] }, { ifNew: true });
+  const names: string[] = engine.reloadFrom({ pools: { api: { nodes: ['a'] } } }, { ifNew: true }).changed;
+  assert.deepEqual([reloaded, names], [true, []]);
+  const path: string | undefined = engine.sharedPath ?? engine.privateBecause ?? pool.sharedPath;
+  assert.equal(path, engine.config.shared?.path);
+  const counts: Record<string, number> | undefined = pool.stats().nodes[0]?.inFlightByProcess;
+  assert.equal(typeof counts, 'object');
+}
+
 const request: PickRequest = {};
 // @ts-expect-error: no such key
 request.keys = 'k';
@@ -196,6 +228,10 @@ export const waits = (pool: Pool): Promise<Pick> => pool.pickWithin({ nowNs: 5 }
 export const hears = (pool: Pool): number => pool.onEvent(({ kind }) => kind === 'nonesuch');
 // @ts-expect-error: a check says whether
 export const checks = (pool: Pool): void => pool.start({ check: () => 'well' });
+// @ts-expect-error: no such state
+export const hurts = (pool: Pool): boolean => pool.setHealth('a', 'sick');
+// @ts-expect-error: no such word
+shared.on_bad_segment = 'ignore';
 // @ts-expect-error: an engine is opened
 export const engines = (): Engine => new Engine('engine.yaml');
 // @ts-expect-error: p2c has no table
