@@ -383,8 +383,8 @@ export class Pool implements Disposable {
   /** Maintains, and makes the checks that are due, from timers that keep no process alive; until `stop` or `close`. */
   start(options?: StartOptions): void;
   stop(): void;
-  /** Frees the pool. Every ticket is void then, also of a shared pool, which takes back what was picked through this one. May
-   * be called again. */
+  /** Frees the pool. Every ticket is void then, and what was picked through it and not finished is in flight no more; a pool
+   * of an engine stays there with what it has. May be called again. */
   close(): void;
   get closed(): boolean;
   /** `close`. */
@@ -439,7 +439,7 @@ export class Engine implements Disposable {
   /** `start` of all pools, also of those that come later. */
   start(options?: StartOptions): void;
   stop(): void;
-  /** Closes all pools. May be called again. */
+  /** Closes all pools, and leaves the state that they share. May be called again. */
   close(): void;
   get closed(): boolean;
   /** `close`. */

@@ -9,6 +9,8 @@ const { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require
 const http = require('node:http');
 const { dirname, join } = require('node:path');
 const { after, before, test } = require('node:test');
+const { Engine } = require('..');
+const { skip: noSharing, until } = require('./shared/state.js');
 
 const folder = dirname(__dirname);
 const page = readFileSync(join(folder, '..', 'docs', 'node.md'), 'utf8');
@@ -48,18 +50,22 @@ before(async () => {
 
 after(() => {
   rmSync(stage, { recursive: true });
+  ['shop', 'models', 'busy'].forEach((name) => rmSync(stateOf(name), { force: true }));
   servers.forEach((server) => server.close() && server.closeAllConnections());
 });
 
-/** The text with the addresses of our servers, as a file. */
+/** The text with the addresses of our servers, and states of its own, as a file. */
 function written(name, text) {
   const path = join(stage, name);
+  const addressed = text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${ports[i - 1]}`);
   writeFileSync(
     path,
-    text.replace(/127\.0\.0\.1:800([123])/g, (_, i) => `127.0.0.1:${ports[i - 1]}`),
+    addressed.replace(/\/dev\/shm\/(\w+)/g, (_, state) => stateOf(state)),
   );
   return path;
 }
+
+const stateOf = (name) => `/dev/shm/loadwise-docs-${process.pid}-${name}`;
 
 const program = (name) => written(name, programs.find((one) => one.name === name).text);
 
@@ -77,14 +83,15 @@ async function ran(path) {
 test('the page has its programs', () => {
   assert.deepEqual(
     programs.map(({ name }) => name),
-    ['router.mjs', 'retries.mjs', 'exporter.mjs', 'workers.mjs', 'cluster.mjs'],
+    ['router.mjs', 'retries.mjs', 'exporter.mjs', 'workers.mjs', 'cluster.mjs', 'threads.mjs'],
   );
 });
 
-test('the blocks, in order', async () => {
+test('the blocks, in order', { skip: noSharing }, async () => {
   const own = blocks.filter(({ language, text }) => language === 'js' && !programs.some((one) => one.text === text));
-  assert.equal(own.length, 18);
-  const out = await ran(written('page.mjs', own.map(({ text }) => text).join('\n')));
+  assert.equal(own.length, 19);
+  const possible = own.filter(({ text }) => !noSharing || !text.includes('shared:'));
+  const out = await ran(written('page.mjs', possible.map(({ text }) => text).join('\n')));
   assert.match(out, /connect to 127\.0\.0\.1:\d+/);
 });
 
@@ -92,8 +99,51 @@ test('workers', async () => {
   assert.equal((await ran(program('workers.mjs'))).match(/picked/g).length, 2);
 });
 
-test('cluster', async () => {
-  assert.equal((await ran(program('cluster.mjs'))).match(/picked/g).length, 2);
+test('threads', { skip: noSharing }, async () => {
+  const picked = (await ran(program('threads.mjs'))).trim().split('\n').sort();
+  assert.deepEqual(picked, ['picked gpu-1 true', 'picked gpu-1 true', 'picked gpu-2 true', 'picked gpu-2 true']);
+});
+
+test('a cluster is one balancer, also when one of it is killed', { skip: noSharing, timeout: 60_000 }, async () => {
+  const PORT = await freePort();
+  const primary = spawn(process.execPath, [program('cluster.mjs')], {
+    env: { ...process.env, PORT },
+    stdio: 'inherit',
+  });
+  const ended = once(primary, 'exit');
+  // On a connection of its own, so that each worker has its turn.
+  const get = async (path) => {
+    const request = http.get(`http://127.0.0.1:${PORT}${path}`, { agent: false });
+    const [answer] = await once(request, 'response');
+    return { request, answer };
+  };
+  try {
+    await until('it listens', () => get('/hello').catch(() => false));
+    await until('four of them do', () => Engine.view(stateOf('shop')).processes().length === 4);
+    const looking = Engine.view(stateOf('shop'));
+    const pool = looking.pool('shop');
+    const used = new Set();
+    for (let i = 0; i < 60; i++) {
+      const { answer } = await get('/hello');
+      used.add(answer.resume().headers['x-server']);
+    }
+    assert.equal(used.size, 3);
+    const slow = await Promise.all(Array.from({ length: 12 }, () => get('/slow')));
+    slow.forEach(({ answer }) => answer.on('error', () => {}));
+    await until('only these are in flight', () => pool.stats().inFlight === 12);
+    const [victim] = pool.processes().filter(({ inFlight }) => inFlight > 0);
+    process.kill(victim.pid, 'SIGKILL');
+    await until('what it held is given back', () => pool.stats().inFlight === 12 - victim.inFlight);
+    await until('another has its place', () => {
+      const pids = pool.processes().map(({ pid }) => pid);
+      return pids.length === 4 && !pids.includes(victim.pid);
+    });
+    slow.forEach(({ request }) => request.destroy());
+    await until('nothing is in flight', () => pool.stats().inFlight === 0);
+  } finally {
+    primary.kill();
+    await ended;
+  }
 });
 
 const noTypeScript = installed('typescript') ? false : 'npm install (it brings TypeScript)';
