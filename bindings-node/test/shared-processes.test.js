@@ -7,15 +7,15 @@ const { test } = require('node:test');
 const { Engine, Pool } = require('..');
 const { inFlight } = require('./help.js');
 const { skip: noSharing, statePath, until } = require('./shared/state.js');
-const { forked } = require('./shared/told.js');
+const { clustered, forked } = require('./shared/told.js');
 
 const options = { skip: noSharing, timeout: 120_000 };
 
 /** So many processes that have opened one engine, until the test `t` is over; and where its state is. */
-async function opened(t, count, config) {
+async function opened(t, count, config, make = forked) {
   const path = statePath(t);
-  const members = Array.from({ length: count }, forked);
-  t.after(() => members.forEach(({ agent }) => agent.kill('SIGKILL')));
+  const members = Array.from({ length: count }, make);
+  t.after(() => Promise.all(members.map((member) => member.kill())));
   await Promise.all(members.map((member) => member.run((me, given) => me.open(given), { shared: path, ...config })));
   return { path, members, pool: Engine.view(path).pool('default') };
 }
@@ -76,18 +76,21 @@ test('what one waits for, another makes', options, async (t) => {
   assert.equal(await waiting, 'a');
 });
 
-test('processes choose independently of each other', options, async (t) => {
+test('workers of a cluster choose independently of each other', options, async (t) => {
   const nodes = Array.from({ length: 64 }, (_, i) => `node-${i}`);
   for (const strategy of ['random', 'p2c']) {
-    const { members } = await opened(t, 3, { strategy, nodes });
-    const chosen = (me) => Array.from({ length: 400 }, () => [me.pool.pick()].map((p) => p.success() && p.node)[0]);
+    const { members } = await opened(t, 4, { strategy, nodes }, clustered);
+    const chosen = (me) =>
+      Array.from({ length: 400 }, () => {
+        const pick = me.pool.pick();
+        pick.success();
+        return pick.node;
+      });
     const sequences = await Promise.all(members.map((member) => member.run(chosen)));
-    for (const [one, other] of [
-      [0, 1],
-      [0, 2],
-      [1, 2],
-    ]) {
-      const same = sequences[one].filter((node, i) => node === sequences[other][i]).length;
+    const pairs = sequences.flatMap((one, i) => sequences.slice(i + 1).map((other) => [one, other]));
+    assert.equal(pairs.length, 6);
+    for (const [one, other] of pairs) {
+      const same = one.filter((node, i) => node === other[i]).length;
       // 400 at 1 in 64: more than 30 in less than one of 10^11 runs.
       assert.ok(same <= 30, `${strategy}: ${same} of 400 alike`);
     }

@@ -37,9 +37,9 @@ class Told {
     return this.agent.pid ?? this.agent.process?.pid;
   }
 
-  /** Ends a process at once, whatever it is at. */
+  /** Ends a process at once, whatever it is at, if it has not ended. */
   async kill() {
-    process.kill(this.pid, 'SIGKILL');
+    (this.agent.process ?? this.agent).kill('SIGKILL');
     await this.exit;
   }
 
