@@ -93,8 +93,11 @@ test('workers that read the same configuration reload once', { skip }, (t) => {
   const again = Engine.open(file);
   assert.deepEqual(again.reload({ ifNew: true }).changed, []);
   assert.deepEqual(again.reloadFrom({ pools: { api: { nodes: ['a', 'b', 'c'] } } }, { ifNew: true }).changed, []);
+  assert.deepEqual(again.reloadFrom('pools: {api: {nodes: [a, b, c]}}', { ifNew: true }).changed, []);
   const nodes = { nodes: ['a', 'b', 'c'] };
-  assert.deepEqual([pool.reload(nodes, { ifNew: true }), pool.nodeStatus('c').weight], [false, 5]);
+  for (const same of [nodes, 'nodes: [a, b, c]']) {
+    assert.deepEqual([pool.reload(same, { ifNew: true }), pool.nodeStatus('c').weight], [false, 5]);
+  }
   assert.deepEqual([pool.reload(nodes), pool.nodeStatus('c').weight], [true, 1]);
   assert.equal(pool.reload({ nodes: ['a'] }, { ifNew: true }), true);
   assert.equal(workers[0].pool('api').length, 1);
@@ -190,6 +193,7 @@ test('who only looks sees all and changes nothing', { skip }, async (t) => {
     () => looking.reloadFrom({ pools: {} }, { ifNew: true }),
   ];
   assert.deepEqual(changes.map(refusal), Array(changes.length).fill('ERR_LOADWISE_READ_ONLY'));
+  assert.equal(thrown(changes[0]).status, 207);
   assert.equal(thrown(() => seen.pick()).reason, 'saturated');
   await assert.rejects(seen.pickWithin({ timeoutMs: 20 }), { reason: 'saturated' });
   looking.start();
