@@ -12,7 +12,7 @@ fn damaged_words_are_harmless() {
         seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
         (seed >> 33) as u32
     };
-    for _ in 0..150 {
+    for _ in 0..60 {
         wound_and_use(&image, &segment.0, &mut next);
     }
 }
