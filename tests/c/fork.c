@@ -64,6 +64,41 @@ static void a_childs_inherited_picks_are_void(void)
     OK(lw_pool_free(pool));
 }
 
+static void ring(void *bell)
+{
+    ++*(int *)bell;
+}
+
+static int parents_bell, own_bell;
+
+static void wait_in_the_child(lw_pool pool, const lw_pick *inherited)
+{
+    lw_pick pick = LW_PICK_INIT;
+    size_t waiting;
+    uint64_t place;
+    OK(lw_pool_waiting(pool, &waiting));
+    CHECK(waiting == 0);
+    OK(lw_pool_pick(pool, NULL, &pick));
+    OK(lw_pool_wait(pool, ring, &own_bell, NULL, &place));
+    STATUS(LW_ERR_STALE_TICKET, lw_pick_finish(inherited, &SUCCESS));
+    CHECK(own_bell == 0);
+    OK(lw_pick_finish(&pick, &SUCCESS));
+    CHECK(own_bell == 1 && parents_bell == 0);
+}
+
+static void who_waits_waits_in_the_parent(void)
+{
+    lw_pool pool = pool_of("max_in_flight: 1\nacquire_queue: 1\nnodes: [a]");
+    lw_pick pick = LW_PICK_INIT;
+    uint64_t place;
+    OK(lw_pool_pick(pool, NULL, &pick));
+    OK(lw_pool_wait(pool, ring, &parents_bell, NULL, &place));
+    in_child(wait_in_the_child, pool, &pick);
+    OK(lw_pick_finish(&pick, &SUCCESS));
+    CHECK(parents_bell == 1 && own_bell == 0);
+    OK(lw_pool_free(pool));
+}
+
 static atomic_int stop;
 
 static void *make_and_free(void *unused)
@@ -134,6 +169,7 @@ static void children_choose_each_in_their_own_way(void)
 int main(void)
 {
     RUN(a_childs_inherited_picks_are_void);
+    RUN(who_waits_waits_in_the_parent);
     RUN(no_lock_is_inherited);
     RUN(children_choose_each_in_their_own_way);
     return tests_failed != 0;

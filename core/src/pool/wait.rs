@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Lease, Pick, Pool, Request};
 use crate::state::layout::tally;
 use crate::vocabulary::error::{NoNode, NoNodeReason};
+use crate::vocabulary::fork;
 
 /// The longest sleep between two looks: room may also come from what nobody ends, as a window that moves on.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -40,7 +41,33 @@ pub(crate) struct Waiters {
     /// Read by every end of a pick.
     count: AtomicU64,
     last: AtomicU64,
-    queue: Mutex<VecDeque<(WaitId, Wake)>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Of the process that they wait in.
+    incarnation: u64,
+    places: VecDeque<(WaitId, Wake)>,
+}
+
+impl Waiters {
+    /// The queue; whoever changes it says how many are left.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue.lock();
+        let incarnation = fork::incarnation();
+        if queue.incarnation != incarnation {
+            // Who waited before a fork waits in the parent, and so does what they are woken by.
+            std::mem::take(&mut queue.places).into_iter().for_each(std::mem::forget);
+            queue.incarnation = incarnation;
+            self.count.store(0, Ordering::SeqCst);
+        }
+        queue
+    }
+
+    fn note_count(&self, queue: &Queue) {
+        self.count.store(queue.places.len() as u64, Ordering::SeqCst);
+    }
 }
 
 impl Pool {
@@ -113,23 +140,24 @@ impl Pool {
     /// # Errors
     /// [`NoNodeReason::Saturated`] if `acquire_queue` waiters are there already; counted as a refusal.
     pub fn wait(&self, wake: impl FnOnce() + Send + 'static) -> Result<WaitId, NoNode> {
-        let mut queue = self.waiters.queue.lock();
-        if queue.len() >= self.config().acquire_queue as usize {
+        let mut queue = self.waiters.queue();
+        if queue.places.len() >= self.config().acquire_queue as usize {
             drop(queue);
             self.tally(tally::QUEUE_REFUSALS);
             return Err(NoNode { reason: NoNodeReason::Saturated, retry_at_ns: None, callback_failed: false });
         }
         let id = WaitId(self.waiters.last.fetch_add(1, Ordering::Relaxed) + 1);
-        queue.push_back((id, Box::new(wake)));
-        self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+        queue.places.push_back((id, Box::new(wake)));
+        self.waiters.note_count(&queue);
         Ok(id)
     }
 
     /// Leaves the queue; whether the waiter was still in it, and so was not woken.
     pub fn stop_waiting(&self, id: WaitId) -> bool {
-        let mut queue = self.waiters.queue.lock();
-        let found = queue.iter().position(|(waiting, _)| *waiting == id).and_then(|at| queue.remove(at));
-        self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+        let mut queue = self.waiters.queue();
+        let place = queue.places.iter().position(|(waiting, _)| *waiting == id);
+        let found = place.and_then(|at| queue.places.remove(at));
+        self.waiters.note_count(&queue);
         // What the waiter drops is the host's, and may call the pool.
         drop(queue);
         found.is_some()
@@ -142,7 +170,7 @@ impl Pool {
 
     /// How many wait, in this process.
     pub fn waiting(&self) -> usize {
-        self.waiters.count.load(Ordering::Relaxed) as usize
+        self.waiters.queue().places.len()
     }
 
     /// Wakes the first waiter, if there is one: a pick has ended.
@@ -156,9 +184,9 @@ impl Pool {
     #[cold]
     fn wake_one(&self) {
         let first = {
-            let mut queue = self.waiters.queue.lock();
-            let first = queue.pop_front();
-            self.waiters.count.store(queue.len() as u64, Ordering::SeqCst);
+            let mut queue = self.waiters.queue();
+            let first = queue.places.pop_front();
+            self.waiters.note_count(&queue);
             first
         };
         if let Some((_, wake)) = first {
