@@ -75,10 +75,18 @@ impl Pool {
     /// # Errors
     /// As [`reload`](Self::reload).
     pub fn reload_if_new(&self, config: &PoolConfig) -> Result<bool, Error> {
+        self.reload_if_new_at(config, now_ns())
+    }
+
+    /// [`reload_if_new`](Self::reload_if_new) at a time of the caller's.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_if_new_at(&self, config: &PoolConfig, now_ns: u64) -> Result<bool, Error> {
         let prepared = self.prepare(config)?;
         let is_new = prepared.is_new();
         if is_new {
-            prepared.apply(now_ns()).tell();
+            prepared.apply(now_ns).tell();
         }
         Ok(is_new)
     }
