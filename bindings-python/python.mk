@@ -16,7 +16,7 @@ PYTHON_READY = $(PYTHON_VENV)/ready
 $(PYTHON_READY): bindings-python/python.mk
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "FAIL python: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(PYTHON_VENV)
-	$(PYTHON_IN_VENV) -m pip install -q "maturin>=1.13,<2" pytest mypy httpx uvicorn prometheus_client
+	$(PYTHON_IN_VENV) -m pip install -q "maturin>=1.13,<2" pytest mypy httpx uvicorn gunicorn prometheus_client
 	touch $@
 
 wheel: $(PYTHON_READY)

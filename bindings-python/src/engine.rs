@@ -1,6 +1,8 @@
 //! Pools by name, under one configuration.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadwise::config::Value;
@@ -10,12 +12,13 @@ use pyo3::types::{PyIterator, PyList, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::pool::{Pool, config_path, read_config};
-use crate::{background, error, key, metrics, status, value};
+use crate::{background, error, key, metrics, shared, status, value};
 
 /// Pools by name, under one configuration that can be replaced while picks go on: `engine["api"].pick()`.
 ///
 /// `Engine.open(path)` reads a file, which `reload` reads again; `Engine(config)` takes text or a dict. A configuration has
-/// the key `pools`, or is that of one pool, which is then called default.
+/// the key `pools`, or is that of one pool, which is then called default. With its key `shared`, all processes that open
+/// it work on one state; `Engine.attach(path)` takes the pools of such a state as they are.
 #[pyclass(frozen, weakref, module = "loadwise")]
 pub struct Engine {
     core: loadwise::Engine,
@@ -53,10 +56,15 @@ impl Engine {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of pools that have left.
+    /// Lets go of pools that have left, by this process or by another one.
     fn tidy(&self) {
         let mut pools = self.pools();
-        let left: Vec<String> = pools.keys().filter(|name| self.core.pool(name).is_none()).cloned().collect();
+        let has_left = |name: &str, kept: &Py<Pool>| match self.core.pool(name) {
+            Some(there) => !Arc::ptr_eq(kept.get().core(), &there),
+            None => true,
+        };
+        let left: Vec<String> =
+            pools.iter().filter(|(name, kept)| has_left(name, kept)).map(|(name, _)| name.clone()).collect();
         let gone: Vec<Py<Pool>> = left.iter().filter_map(|name| pools.remove(name)).collect();
         drop(pools);
         drop(gone);
@@ -76,9 +84,22 @@ impl Engine {
     /// The pools of a file of YAML or JSON.
     #[classmethod]
     fn open(_class: &Bound<'_, PyType>, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let path: std::path::PathBuf =
-            path.extract().map_err(|_| error::wrong_type("path", "str or a pathlib.Path", path))?;
-        loadwise::Engine::open(path).map(Self::of).map_err(|e| error::raised(py, e))
+        loadwise::Engine::open(shared::path(path)?).map(Self::of).map_err(|e| error::raised(py, e))
+    }
+
+    /// The pools of a state that other processes share, as they are: without a configuration of one's own. Raises StateError
+    /// if there is none in this file (code 205), or if as many processes share it as may (206).
+    #[classmethod]
+    fn attach(_class: &Bound<'_, PyType>, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        loadwise::Engine::attach(shared::path(path)?).map(Self::of).map_err(|e| error::raised(py, e))
+    }
+
+    /// The pools of a state that other processes share, to look at only, without being one of them: `nodes`, `stats`,
+    /// `processes`, `open_picks`, `config` and `explain` tell what is. What would change something raises StateError (code
+    /// 207), and picks find no node. Raises StateError if there is no state in this file (205).
+    #[classmethod]
+    fn view(_class: &Bound<'_, PyType>, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        loadwise::Engine::view(shared::path(path)?).map(Self::of).map_err(|e| error::raised(py, e))
     }
 
     /// The pools of a configuration: text, a dict, or a `pathlib.Path`.
@@ -128,16 +149,29 @@ impl Engine {
 
     /// Puts the file into force again that the engine was opened with, or `config`: text, a dict, or a `pathlib.Path`. What
     /// changed, as a `Reloaded`. Pools and nodes that stay keep what is known of them; whatever cannot be changes nothing.
-    #[pyo3(signature = (config=None))]
-    fn reload<'py>(&self, py: Python<'py>, config: Option<&Bound<'_, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    ///
+    /// With `if_new`, pools are left alone whose configuration is the one that was last put in force, by whichever process:
+    /// what was changed by hand since, as weights, stays. So many workers that read the same file replace it once.
+    #[pyo3(signature = (config=None, *, if_new=false))]
+    fn reload<'py>(
+        &self,
+        py: Python<'py>,
+        config: Option<&Bound<'_, PyAny>>,
+        if_new: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let put_in_force = |value: &Value| match if_new {
+            true => self.core.reload_value_if_new(value),
+            false => self.core.reload_value(value),
+        };
         let reloaded = match config {
+            None if if_new => self.core.reload_if_new(),
             None => self.core.reload(),
             Some(config) => match config_path(config)? {
-                None => self.core.reload_value(&read_config(config)?),
+                None => put_in_force(&read_config(config)?),
                 Some(path) => {
                     let unreadable = |e| error::config(py, "", format!("cannot read {}: {e}", path.display()));
                     let bytes = std::fs::read(&path).map_err(unreadable)?;
-                    Value::from_bytes(&bytes).and_then(|value| self.core.reload_value(&value))
+                    Value::from_bytes(&bytes).and_then(|value| put_in_force(&value))
                 }
             },
         };
@@ -146,7 +180,7 @@ impl Engine {
         status::reloaded(py, reloaded)
     }
 
-    /// The configuration in force with all its defaults, as a dict; without the keys `version` it can be loaded again.
+    /// The configuration in force with all its defaults, as a dict, which can be loaded again.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         value::give(py, &self.core.config())
@@ -156,6 +190,31 @@ impl Engine {
     #[getter]
     fn version(&self) -> u64 {
         self.core.version()
+    }
+
+    /// In what this process is configured otherwise than pools that were there when it attached to them, which stay as they
+    /// are until a `reload`: a list of `Difference`.
+    #[getter]
+    fn differences<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        shared::differences(py, self.core.differences())
+    }
+
+    /// The file that the state of the pools is in; None if it is this process's alone.
+    #[getter]
+    fn shared_path(&self) -> Option<OsString> {
+        self.core.shared_path().map(PathBuf::into_os_string)
+    }
+
+    /// Why this process goes on alone although its configuration says `shared`: its `on_bad_segment` is private. Else None.
+    #[getter]
+    fn private_because(&self) -> Option<&str> {
+        self.core.private_because()
+    }
+
+    /// The processes that share the state, with their unfinished picks of all pools: a list of `ProcessStatus`, empty if it
+    /// is this process's alone.
+    fn processes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        shared::processes(py, self.core.processes())
     }
 
     /// All pools in figures: a list of dicts as of `Pool.stats`.
@@ -174,7 +233,9 @@ impl Engine {
     /// `Pool.maintain` of all pools.
     #[pyo3(signature = (now_ns=None))]
     fn maintain<'py>(&self, py: Python<'py>, now_ns: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
-        status::maintained(py, self.core.maintain(now_ns.unwrap_or_else(loadwise::now_ns)))
+        let maintained = self.core.maintain(now_ns.unwrap_or_else(loadwise::now_ns));
+        self.tidy();
+        status::maintained(py, maintained)
     }
 
     /// Starts a daemon thread for all pools, those of later configurations included; see `Pool.start`.

@@ -1,4 +1,8 @@
 //! The Python module `loadwise._loadwise`: the engine as Python objects. Whatever is decided, the core decides.
+//!
+//! A call keeps the interpreter while it is in the core, or while anything of this module is locked, and lets go of it only
+//! to sleep and to write files. So does a callback: the core calls it with nothing locked. As `os.fork` needs the
+//! interpreter, too, no lock is ever taken in a child by a thread that the child does not have.
 
 mod amounts;
 mod background;
@@ -14,6 +18,7 @@ mod pool;
 mod report;
 mod request;
 mod select;
+mod shared;
 mod status;
 mod store;
 mod value;

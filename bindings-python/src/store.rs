@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use loadwise::StateStore;
+use loadwise::{FileStore, StateStore};
 use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 
@@ -94,5 +94,35 @@ impl StateStore for Store {
             let pairs = if listed.cast::<PyMapping>().is_ok() { listed.call_method0("items")? } else { listed };
             pairs.try_iter()?.map(|pair| pair?.extract()).collect()
         })
+    }
+}
+
+/// A file that is written while others run. Only the writing: a thread that the core has in its hands must not be left
+/// behind by a fork (see `crate`).
+pub struct Detached(pub FileStore);
+
+impl StateStore for Detached {
+    type NodeId = String;
+    type State = String;
+    type Error = loadwise::Error;
+
+    fn get(&self, id: &String) -> Result<Option<String>, loadwise::Error> {
+        self.0.get(id)
+    }
+
+    fn put(&self, id: &String, state: String) -> Result<(), loadwise::Error> {
+        self.put_all(vec![(id.clone(), state)])
+    }
+
+    fn remove(&self, id: &String) -> Result<(), loadwise::Error> {
+        Python::attach(|py| py.detach(|| self.0.remove(id)))
+    }
+
+    fn list(&self) -> Result<Vec<(String, String)>, loadwise::Error> {
+        self.0.list()
+    }
+
+    fn put_all(&self, states: Vec<(String, String)>) -> Result<(), loadwise::Error> {
+        Python::attach(|py| py.detach(|| self.0.put_all(states)))
     }
 }

@@ -41,6 +41,9 @@ fn read_at(value: &Bound<'_, PyAny>, key: &str, depth: usize) -> PyResult<Value>
     if value.cast::<PySequence>().is_ok() {
         return read_list(value, key, depth);
     }
+    if value.hasattr("__fspath__")? {
+        return read_at(&value.call_method0("__fspath__")?, key, depth + 1);
+    }
     let name = value.get_type().qualname()?;
     Err(error::config(py, key, format!("must be plain data (str, int, float, bool, list or dict), not {name}")))
 }

@@ -7,7 +7,17 @@
 10.0.0.1:8080
 """
 
-from ._data import CheckDue, Maintained, NodeHealth, NodeStatus, Reloaded, Retry
+from ._data import (
+    CheckDue,
+    Difference,
+    Maintained,
+    NodeHealth,
+    NodeStatus,
+    OpenPick,
+    ProcessStatus,
+    Reloaded,
+    Retry,
+)
 from ._errors import CallbackError, ConfigError, Error, Failed, NoNode, StateError, TicketError
 from ._loadwise import CODES, Candidate, Engine, HealthTracker, Pick, Pool, Strategy, metrics, select
 
@@ -17,6 +27,7 @@ __all__ = [
     "Candidate",
     "CheckDue",
     "ConfigError",
+    "Difference",
     "Engine",
     "Error",
     "Failed",
@@ -25,8 +36,10 @@ __all__ = [
     "NoNode",
     "NodeHealth",
     "NodeStatus",
+    "OpenPick",
     "Pick",
     "Pool",
+    "ProcessStatus",
     "Reloaded",
     "Retry",
     "StateError",

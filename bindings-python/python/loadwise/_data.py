@@ -90,6 +90,58 @@ class Reloaded(NamedTuple):
     version: int
 
 
+class ProcessStatus(NamedTuple):
+    """A process that shares a state."""
+
+    row: int
+    """Its place among those that share it, from 0."""
+    pid: int
+    """In its own namespace of process ids."""
+    command: str
+    """The first 16 bytes of its command's name."""
+    is_own: bool
+    """Whether it is the one that asks."""
+    in_namespace: bool
+    """Whether it is in the namespace of process ids of the one that asks."""
+    alive: bool
+    """As far as the one that asks can tell. What one held that is not is given back with the next maintenance of another."""
+    since_ns: int
+    """When it joined, on the clock of `time.monotonic_ns()`."""
+    heartbeat_ns: int
+    """When it last maintained something, on the same clock."""
+    in_flight: int
+    """Its unfinished picks, of one pool or of all."""
+    repeats: int
+    """How often a pick of its own looked at a plan again, because another one was published meanwhile."""
+
+
+class OpenPick(NamedTuple):
+    """A pick that nobody has finished yet."""
+
+    ticket: int
+    """Good for the process alone that has it."""
+    node: str
+    """The node's id."""
+    pid: int
+    """The process that has it."""
+    started_ns: int | None
+    """When it was made, on the clock of `time.monotonic_ns()`; None where nothing in the configuration needs that."""
+    age: float | None
+    """For how many seconds it has been open; None without `started_ns`."""
+
+
+class Difference(NamedTuple):
+    """A key in which the configuration of a process that attached to a pool differs from the one in force, which stays."""
+
+    pool: str
+    key: str
+    """As `health.failure_threshold` or `nodes.10.0.0.1:80.weight`; nodes go by their ids."""
+    configured: str
+    """What this process has, as JSON in a line; empty if nothing."""
+    in_force: str
+    """What is in force, in the same way."""
+
+
 class NodeHealth(NamedTuple):
     """What a `HealthTracker` remembers of a node."""
 

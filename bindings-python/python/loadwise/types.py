@@ -98,6 +98,8 @@ class NodeStats(TypedDict):
     warming: float
     available: bool
     in_flight: int
+    in_flight_by_process: dict[str, int]
+    """By process id, of those that have any; empty if the state is this process's alone."""
     max_in_flight: int
     """What is in force now: the node's own or the adaptive limit; 0: unlimited."""
     selections: int

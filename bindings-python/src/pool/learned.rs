@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Pool;
-use crate::store::Store;
+use crate::store::{Detached, Store};
 use crate::{error, value};
 
 /// Where to keep it.
@@ -40,7 +40,7 @@ impl Pool {
         let core = self.open(py)?;
         match read_store(store)? {
             Kept::File(path) => {
-                let saved = py.detach(|| FileStore::open(path).and_then(|file| core.save(&file)));
+                let saved = py.detach(|| FileStore::open(path)).and_then(|file| core.save(&Detached(file)));
                 saved.map_err(|e| error::raised(py, e))
             }
             Kept::Store(store) => core.save(&store).map_err(|e| store.raised(py, e)),
@@ -52,7 +52,7 @@ impl Pool {
         let core = self.open(py)?;
         match read_store(store)? {
             Kept::File(path) => {
-                let restored = py.detach(|| FileStore::open(path).and_then(|file| core.restore(&file)));
+                let restored = py.detach(|| FileStore::open(path)).and_then(|file| core.restore(&file));
                 restored.map_err(|e| error::raised(py, e))
             }
             Kept::Store(store) => core.restore(&store).map_err(|e| store.raised(py, e)),

@@ -1,7 +1,7 @@
 //! Nodes that come and go.
 
 use loadwise::config::{Value, parse_nodes};
-use loadwise::{Limits, NodeSpec};
+use loadwise::{HealthStatus, Limits, NodeSpec};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
@@ -29,6 +29,14 @@ impl Pool {
         self.open(py)?.register_batch(nodes).map(drop).map_err(|e| error::raised(py, e))
     }
 
+    /// Describes a node anew, by an address or a dict: weight, tier, zone, limit, labels, address, quotas. What is known of it
+    /// stays, also that it drains.
+    fn update(&self, py: Python<'_>, node: &Bound<'_, PyAny>) -> PyResult<()> {
+        let nodes = parse(py, &Value::list([value::read(node, "nodes[0]")?]))?;
+        let core = self.open(py)?;
+        nodes.into_iter().try_for_each(|node| core.update(node)).map_err(|e| error::raised(py, e))
+    }
+
     /// Takes a node out. Picks that are under way on it end as usual.
     fn deregister(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<()> {
         self.open(py)?.deregister(key::text("id", id)?).map_err(|e| error::raised(py, e))
@@ -53,6 +61,25 @@ impl Pool {
         self.open(py)?.set_weight(key::text("id", id)?, weight).map_err(|e| error::raised(py, e))
     }
 
+    /// Sets a node's health by hand: healthy, degraded, unhealthy or recovering. `healthy` also ends its breaker, its ejection
+    /// and a wish for less traffic; from there on it goes on as always. Whether its health changed.
+    #[pyo3(signature = (id, status, *, now_ns=None))]
+    fn set_health(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        status: &Bound<'_, PyAny>,
+        now_ns: Option<u64>,
+    ) -> PyResult<bool> {
+        let (core, id, word) = (self.open(py)?, key::text("id", id)?, key::text("status", status)?);
+        let status = HealthStatus::parse(word).ok_or_else(|| {
+            let known = HealthStatus::ALL.map(HealthStatus::as_str).join(", ");
+            error::config(py, "status", format!("must be one of {known}, not {word:?}"))
+        })?;
+        let now_ns = now_ns.unwrap_or_else(loadwise::now_ns);
+        core.set_health_at(id, status, now_ns).map_err(|e| error::raised(py, e))
+    }
+
     /// The nodes that have all of these labels, as of `nodes`.
     #[pyo3(signature = (labels, *, now_ns=None))]
     fn find<'py>(
@@ -65,6 +92,18 @@ impl Pool {
         let labels = Labels::read("labels", labels)?;
         let nodes = core.find_at(&labels.pairs()?, now_ns.unwrap_or_else(loadwise::now_ns));
         nodes.into_iter().map(|node| status::node(py, node)).collect()
+    }
+
+    /// One node as of `nodes`; None if there is none of this id.
+    #[pyo3(signature = (id, *, now_ns=None))]
+    fn node_status<'py>(
+        &self,
+        py: Python<'py>,
+        id: &Bound<'_, PyAny>,
+        now_ns: Option<u64>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let node = self.open(py)?.node_status_at(key::text("id", id)?, now_ns.unwrap_or_else(loadwise::now_ns));
+        node.map(|node| status::node(py, node)).transpose()
     }
 
     /// Gives a node the host's own number, in this process.

@@ -8,6 +8,7 @@ pub mod own_strategy;
 mod picking;
 mod policy;
 mod sessions;
+mod shared;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +28,9 @@ use own_strategy::OwnStrategy;
 ///
 /// `nodes`: addresses, or dicts of the keys id, address, name, weight, labels, tier, zone, max_in_flight, quotas, user_data.
 /// `strategy`: a name, a dict of a name and its settings, or a list of these, of which the first that finds a node decides.
-/// `name`: what tells it from other pools in metrics. Other keys are those of the configuration, as seed, health, breaker,
-/// quotas.
+/// `name`: what tells it from other pools in metrics, and in a state that is shared. `shared`: the file of a state that all
+/// processes which name it work on, a path or a dict of path, mode, on_bad_segment and max_processes. Other keys are those
+/// of the configuration, as seed, health, breaker, quotas.
 #[pyclass(frozen, weakref, module = "loadwise")]
 pub struct Pool {
     core: Arc<loadwise::Pool>,
@@ -75,9 +77,16 @@ impl Pool {
     #[inline]
     pub fn finish(&self, ticket: Ticket, report: Report<'_>) -> Result<(), TicketError> {
         if self.closed.load(Ordering::Relaxed) {
-            return Err(TicketError::Stale);
+            return self.give_back(ticket);
         }
         self.core.release(ticket, report)
+    }
+
+    /// Ends a pick of a pool that was closed, of which nobody is told any more: it would stay in flight for other processes.
+    #[cold]
+    fn give_back(&self, ticket: Ticket) -> Result<(), TicketError> {
+        let _ = self.core.release(ticket, Report::cancelled());
+        Err(TicketError::Stale)
     }
 
     fn open(&self, py: Python<'_>) -> PyResult<&Arc<loadwise::Pool>> {

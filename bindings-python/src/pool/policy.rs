@@ -48,14 +48,21 @@ impl Pool {
 
     /// Replaces the configuration while picks go on: text, a dict, or a `pathlib.Path`. Nodes whose ids stay keep what is
     /// known of them; `seed` and `limits` cannot change; an own strategy stays in charge. What cannot be changes nothing.
-    #[pyo3(signature = (config, *, now_ns=None))]
-    fn reload(&self, py: Python<'_>, config: &Bound<'_, PyAny>, now_ns: Option<u64>) -> PyResult<()> {
-        let core = self.open(py)?;
+    ///
+    /// With `if_new`, only if it is another one than was last put in force, by whichever process: what was changed by hand
+    /// since, as weights, stays. Whether it was put in force.
+    #[pyo3(signature = (config, *, if_new=false, now_ns=None))]
+    fn reload(&self, py: Python<'_>, config: &Bound<'_, PyAny>, if_new: bool, now_ns: Option<u64>) -> PyResult<bool> {
+        let (core, config) = (self.open(py)?, pool_config(config)?);
         let now_ns = now_ns.unwrap_or_else(loadwise::now_ns);
-        core.reload_at(&pool_config(config)?, now_ns).map_err(|e| error::raised(py, e))
+        let replaced = match if_new {
+            true => core.reload_if_new_at(&config, now_ns),
+            false => core.reload_at(&config, now_ns).map(|()| true),
+        };
+        replaced.map_err(|e| error::raised(py, e))
     }
 
-    /// The configuration in force with all its defaults, as a dict; without its key `version` it can be loaded again.
+    /// The configuration in force with all its defaults, as a dict, which can be loaded again.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         value::give(py, &self.open(py)?.config_value())
