@@ -29,8 +29,8 @@ pub struct CheckDue {
 
 impl Pool {
     /// The checks that are due at `now_ns`, for this caller to make: nobody else in any process is told of them until
-    /// their deadlines. Empty unless `checks` are configured. Call it from a timer, as often as about once a second, and
-    /// report each with [`report_check`](Self::report_check).
+    /// their deadlines. Empty unless `checks` are configured, and for who only looks at a shared state. Call it from a
+    /// timer, as often as about once a second, and report each with [`report_check`](Self::report_check).
     ///
     /// ```
     /// use loadwise::{HealthStatus, Pool};
@@ -47,7 +47,7 @@ impl Pool {
     /// ```
     pub fn checks_due(&self, now_ns: u64) -> Vec<CheckDue> {
         let live = self.live();
-        if !live.checks() {
+        if !live.checks() || self.sit_down_after_fork().is_err() {
             return Vec::new();
         }
         let members = self.look(<[usize]>::to_vec);

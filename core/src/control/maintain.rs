@@ -83,6 +83,7 @@ impl Pool {
         let due = word.load(Ordering::Relaxed);
         // A period late: whoever has a timer comes before that. And one pick does it, while the others go on.
         now_ns >= due.saturating_add(PERIOD_NS)
+            && !self.is_view()
             && word.compare_exchange(due, now_ns, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             && self.maintain(now_ns).rebuilt
     }

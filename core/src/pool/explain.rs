@@ -97,7 +97,9 @@ impl Pool {
 
     /// [`pick_explained`](Self::pick_explained) as plain numbers, see [`acquire`](Self::acquire).
     pub fn acquire_explained(&self, request: &Request<'_>) -> (Result<Lease, NoNode>, Explanation) {
-        self.after_fork_if_any();
+        if self.sit_down_after_fork().is_err() {
+            return (Err(FULL), Explanation::without_node(FULL, request));
+        }
         let request = at_a_time(request);
         self.maintain_if_neglected(request.now_ns.unwrap_or_default());
         for _ in 0..ATTEMPTS_MAX {

@@ -135,6 +135,9 @@ impl Pool {
 
     /// Counts something of the whole pool; see `layout::tally`.
     pub(crate) fn tally(&self, what: usize) {
+        if self.is_view() {
+            return;
+        }
         self.memory.pool(pool_word::TALLY + what).fetch_add(1, Ordering::Relaxed);
     }
 

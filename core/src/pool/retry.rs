@@ -202,6 +202,10 @@ impl Pool {
         if ask.attempt >= live.retry_attempts() {
             return Retry::GiveUp(GiveUp::Attempts);
         }
+        if self.is_view() {
+            // Who only looks at a pool makes no attempts with it.
+            return Retry::GiveUp(GiveUp::NoNode);
+        }
         let now = ask.now_ns.unwrap_or_else(now_ns);
         if !self.budget().try_take(now, &self.budget_rule(), || self.requests()) {
             self.tally(tally::RETRIES_DENIED);

@@ -1,8 +1,11 @@
 //! What a state tells of itself: to those who only look, and to those who are told of what others do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use loadwise::{Engine, EventKind, HealthStatus, NodeSpec, Outcome, Request, now_ns};
+use loadwise::{
+    Ending, Engine, EventKind, FailureKind, HealthStatus, NodeSpec, Outcome, Pool, Request, Retry, RetryAsk, now_ns,
+};
 use serde_json::json;
 
 use crate::process::{Process, Segment};
@@ -63,6 +66,43 @@ fn who_looks_sees_all_and_changes_nothing() {
     shop.observe(true, |_| ());
     assert_eq!(one.ask(json!({"stats": 0, "pool": "shop"}))["processes"], json!(2), "it is not one of them");
     assert_eq!(shop.nodes()[0].weight, 1);
+}
+
+/// What a look writes it writes into a copy of a page, which no longer shows what others do: so nothing may.
+#[test]
+fn who_asks_for_more_than_a_look_goes_on_seeing() {
+    let segment = Segment::new("more");
+    let checks = "checks: {interval_ms: 1, grace_ms: 0}\naffinity: true\nbreaker: true\nlease_timeout_ms: 1000";
+    let engine = Engine::from_config(&segment.config(&format!("max_in_flight: 1\nnodes: [a, b]\n{checks}"))).unwrap();
+    let looking = Engine::view(&segment.0).unwrap();
+    let (pool, seen) = (engine.pool("default").unwrap(), looking.pool("default").unwrap());
+    let ask_all = |pool: &Pool| {
+        let failed = pool.retry(&RetryAsk::new(Ending::Failure(FailureKind::Other), 1).idempotent(true));
+        let request = Request::new().session(b"s");
+        let waited = pool.acquire_within(&request, Duration::from_millis(1));
+        let explained = pool.acquire_explained(&request).0;
+        let place = pool.wait(|| ()).map(|place| pool.stop_waiting(place));
+        pool.rebalance();
+        let checks: Vec<String> = pool.checks_due(now_ns()).into_iter().map(|check| check.id).collect();
+        pool.maintain(now_ns());
+        pool.nodes();
+        (matches!(failed, Retry::After(_)), waited.is_ok(), explained.is_ok(), place, checks.len())
+    };
+    assert_eq!(ask_all(&seen), (false, false, false, Ok(true), 0));
+    let held = pool.acquire(&Request::new()).unwrap();
+    assert_eq!(ask_all(&pool), (true, false, false, Ok(true), 2));
+    assert_eq!(ask_all(&seen), (false, false, false, Ok(true), 0));
+    pool.report_check("a", true, None, None).unwrap();
+    pool.set_affinity("s", "b").unwrap();
+    pool.set_health("b", HealthStatus::Degraded).unwrap();
+    let told = |pool: &Pool| {
+        let stats = pool.stats();
+        let nodes: Vec<_> = stats.nodes.iter().map(|n| (n.checks_ok, n.health, n.in_flight, n.selections)).collect();
+        (nodes, stats.in_flight, stats.no_node, stats.wait_timeouts, stats.retries, stats.affinity_entries)
+    };
+    assert_eq!(told(&seen), told(&pool));
+    pool.release(held.ticket, Outcome::Success).unwrap();
+    assert_eq!((told(&seen), seen.stats().in_flight), (told(&pool), 0));
 }
 
 #[test]
