@@ -5,12 +5,23 @@ import pickle
 import select
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import loadwise
+import pytest
 
 NODES = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[str]:
+    """Where processes may share a state; gone after the test."""
+    folder = Path("/dev/shm") if os.path.isdir("/dev/shm") else tmp_path
+    path = folder / f"loadwise-test-{os.getpid()}-{tmp_path.name}"
+    yield str(path)
+    path.unlink(missing_ok=True)
 
 
 def in_flight(pool: loadwise.Pool) -> int:
