@@ -34,6 +34,7 @@ const REPEATS: usize = 9;
 /// Which pools the process has mapped, a bit each.
 const MAPPED: usize = 10;
 const MAPPED_WORDS: usize = 4;
+const PROGRAM: usize = 14;
 
 /// Bytes of a command's name.
 pub(crate) const COMMAND_BYTES_MAX: usize = 8 * COMMAND_WORDS;
@@ -85,6 +86,8 @@ pub(crate) struct Identity {
     pub(crate) pid: u32,
     /// When it was started, in ticks since the machine was; 0: unknown.
     pub(crate) started: u64,
+    /// Which program it executes: where its stack begins, which is drawn anew for each; 0: unknown.
+    pub(crate) program: u64,
     /// Its namespace of process ids; 0: unknown.
     pub(crate) namespace: u64,
     /// Whether it holds the lock of its row in the file.
@@ -151,6 +154,7 @@ impl<'a> Row<'a> {
         self.words[HEARTBEAT].store(now_ns.max(1), Ordering::Relaxed);
         self.words[NAMESPACE].store(identity.namespace, Ordering::Relaxed);
         self.words[STARTED].store(identity.started, Ordering::Relaxed);
+        self.words[PROGRAM].store(identity.program, Ordering::Relaxed);
         self.words[LOCKED].store(0, Ordering::Relaxed);
         for (word, eight) in self.words[COMMAND..COMMAND + COMMAND_WORDS].iter().zip(identity.command.chunks(8)) {
             word.store(eight.try_into().map_or(0, u64::from_le_bytes), Ordering::Relaxed);
@@ -170,7 +174,7 @@ impl<'a> Row<'a> {
 
     /// Forgets who had the row, before it is free.
     fn forget(self) {
-        for at in [STARTED, NAMESPACE, LOCKED, HEARTBEAT] {
+        for at in [STARTED, PROGRAM, NAMESPACE, LOCKED, HEARTBEAT] {
             self.words[at].store(0, Ordering::Relaxed);
         }
     }
@@ -184,6 +188,7 @@ impl<'a> Row<'a> {
         Identity {
             pid: self.state().pid(),
             started: load(STARTED),
+            program: load(PROGRAM),
             namespace: load(NAMESPACE),
             is_locked: load(LOCKED) != 0,
             command,
@@ -292,7 +297,7 @@ mod tests {
     fn called(command: &str, pid: u32) -> Identity {
         let mut bytes = [0; COMMAND_BYTES_MAX];
         bytes[..command.len()].copy_from_slice(command.as_bytes());
-        Identity { pid, started: 7, namespace: 8, is_locked: false, command: bytes }
+        Identity { pid, started: 7, program: 9, namespace: 8, is_locked: false, command: bytes }
     }
 
     #[test]

@@ -71,6 +71,20 @@ fn a_process_that_ended_and_was_not_waited_for_is_gone() {
 }
 
 #[test]
+fn a_process_that_becomes_another_program_is_gone() {
+    let segment = Segment::new("exec");
+    let config = segment.config("nodes: [a, b]");
+    let (mut one, mut other) = (Process::open(&config), Process::open(&config));
+    assert_eq!((one.picks(3).len(), other.picks(4).len()), (3, 4));
+    assert_eq!(in_flight(&mut one), 7);
+    other.tell(&json!({"exec": ["sleep", "1000"]}));
+    until("what it held is given back", || in_flight(&mut one) == 3);
+    assert_eq!(other.child.try_wait().unwrap(), None, "though its id is in use");
+    assert_eq!(one.ask(json!({"processes": 0})).as_array().unwrap().len(), 1);
+    assert_eq!(one.finish(9), 3);
+}
+
+#[test]
 fn processes_of_other_namespaces_are_known_by_their_locks() {
     let Some(program) = unshare(&["--pid", "--fork", "--kill-child", "--mount-proc"]) else { return };
     let segment = Segment::new("namespaces");

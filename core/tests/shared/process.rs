@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -298,6 +299,10 @@ impl Told {
                     let _ = pick.finish(Outcome::Success);
                 }
             }
+        }
+        if let Some(program) = what.get("exec").and_then(Value::as_array) {
+            let words: Vec<&str> = program.iter().filter_map(Value::as_str).collect();
+            panic!("{}", Command::new(words[0]).args(&words[1..]).exec());
         }
         panic!("what is {what}?");
     }
