@@ -63,17 +63,19 @@ def backends() -> Iterator[list[Backend]]:
         backend.stop()
 
 
-def blocks(path: Path, backends: list[Backend]) -> list[str]:
-    text = path.read_text()
+def blocks(path: Path, backends: list[Backend], state: str = "") -> list[str]:
+    text = path.read_text().replace("/dev/shm/shop", state)
     for port, backend in zip((8001, 8002, 8003), backends):
         text = text.replace(f"127.0.0.1:{port}", backend.address)
     return BLOCK.findall(text)
 
 
 @pytest.mark.parametrize("page", ["docs/python.md", "bindings-python/README.md"])
-def test_every_block_of_a_page_runs(page: str, backends: list[Backend], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_block_of_a_page_runs(
+    page: str, backends: list[Backend], state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     names: dict[str, Any] = {}
-    found = [block for block in blocks(ROOT / page, backends) if not block.startswith("# gateway.py")]
+    found = [block for block in blocks(ROOT / page, backends, state) if not block.startswith("# gateway.py")]
     assert found
     for block in found:
         exec(compile(block, page, "exec"), names)

@@ -35,7 +35,11 @@ class ConfigError(Error, ValueError):
 
 
 class StateError(Error):
-    """An operation on state that is not there: an unknown node, a duplicate one, a pool that was closed."""
+    """An operation on state that is not there: an unknown node, a duplicate one, a pool that was closed.
+
+    Of a state that processes share: it cannot be opened (code 205), as many processes share it as may (206), or it is only
+    looked at (207).
+    """
 
 
 class TicketError(Error, ValueError):
