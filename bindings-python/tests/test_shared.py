@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -274,7 +276,7 @@ def test_a_pool_that_is_reloaded_if_it_is_new() -> None:
     with pytest.raises(ConfigError):
         pool.reload({"nodes": ["a", "a"]}, if_new=True)
     with pytest.raises(TypeError):
-        pool.reload({"nodes": ["a"]}, True)  # type: ignore[misc]
+        pool.reload({"nodes": ["a"]}, True)  # type: ignore[call-arg]
 
 
 def test_what_is_read_back_can_be_put_in_force_again(state: str) -> None:
@@ -305,7 +307,7 @@ def test_a_node_is_described_anew(state: str) -> None:
             pool.update(node)
     for node in (7, None, ["a"]):
         with pytest.raises((TypeError, ConfigError)):
-            pool.update(node)
+            pool.update(node)  # type: ignore[arg-type]
     assert a == pool.node_status("a")
 
 
@@ -319,7 +321,7 @@ def test_health_by_hand() -> None:
     a = pool.node_status("a")
     assert a and (a.health, a.breaker, a.available) == ("healthy", "closed", True)
     for status in ("degraded", "recovering", "healthy"):
-        pool.set_health("a", status)  # type: ignore[arg-type]
+        pool.set_health("a", status)
         told = pool.node_status("a", now_ns=time.monotonic_ns())
         assert told and told.health == status and told == pool.nodes()[0]
     with pytest.raises(ConfigError, match="status: must be one of healthy, degraded, unhealthy, recovering"):
@@ -474,3 +476,23 @@ def test_threads_of_two_processes(state: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == [] and maintained_in_flight(pool) == 0
+
+
+def test_the_worker_that_is_killed_at_any_instant(state: str) -> None:
+    calm = {"failure_threshold": 255, "min_success_rate": 0}
+    pool = Pool(["a", "b"], name="hot", health=calm, shared=state)
+    worker = Path(__file__).parents[2] / "tests/kill/worker.py"
+    command = [sys.executable, str(worker), state, "hot"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin and process.stdout and process.stdout.readline() == "ready\n"
+        picks = 0
+        for _ in range(3):
+            process.stdin.write("pause\n")
+            told = json.loads(process.stdout.readline())
+            assert told["held"] == in_flight(pool) <= 8 and told["errors"] == 0 and told["picks"] > picks
+            picks = told["picks"]
+            process.stdin.write("go\n")
+        process.stdin.write("quit\n")
+        assert process.wait(60) == 0
+    assert in_flight(pool) == 0 and pool.stats()["selections"] >= picks
+    assert [process.pid for process in pool.processes()] == [os.getpid()]
