@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::config::{EngineConfig, Kind, SharedConfig, Value, from_path};
+use super::config::{EngineConfig, SharedConfig, Value, from_path};
 use super::differences::Difference;
 use super::maintain::Maintained;
 use super::metrics;
@@ -434,11 +434,7 @@ fn located(error: Error, name: &str, document: &Value) -> Error {
 fn line_of(value: &Value, key: &str) -> usize {
     let mut at = value;
     for step in key.split(['.', '[']) {
-        let next = match (&at.kind, step.strip_suffix(']')) {
-            (Kind::List(items), Some(index)) => index.parse().ok().and_then(|index: usize| items.get(index)),
-            _ => at.get(step),
-        };
-        match next {
+        match at.step(step) {
             Some(next) => at = next,
             None => break,
         }

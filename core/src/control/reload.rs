@@ -114,6 +114,36 @@ impl Pool {
         value
     }
 
+    /// One setting in force, by its key in [`config_value`](Self::config_value).
+    ///
+    /// ```
+    /// use loadwise::Pool;
+    ///
+    /// let pool = Pool::from_config("{strategy: maglev, retry: {max_attempts: 5}, nodes: [a]}")?;
+    /// assert_eq!(pool.setting("retry.max_attempts")?, 5.into());
+    /// assert_eq!(pool.setting("strategy[0].name")?, "maglev".into());
+    /// assert!(pool.setting("breaker.open_ms").is_err(), "it has none");
+    /// # Ok::<(), loadwise::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such setting, or it is of something that is not configured.
+    pub fn setting(&self, key: &str) -> Result<Value, Error> {
+        let config = if key.starts_with("nodes") {
+            self.config_in_force()
+        } else {
+            // Without the nodes, of which there may be many.
+            let config = self.config().clone();
+            self.settled(&config)
+        };
+        let found = config.to_value().find(key).cloned();
+        let nothing = || {
+            let key: String = key.chars().take(64).collect();
+            ConfigError::new(key, 0, "there is no such setting, or it is of something that is not configured")
+        };
+        Ok(found.ok_or_else(nothing)?)
+    }
+
     /// Finds out whether a configuration can be put in force.
     pub(crate) fn prepare(&self, config: &PoolConfig) -> Result<Prepared<'_>, Error> {
         let building = self.enter()?;

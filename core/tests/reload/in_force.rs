@@ -75,3 +75,26 @@ fn nodes_are_found_by_all_of_their_labels() {
     pool.reload(&parse("{nodes: [{id: b, labels: {v: '3'}}]}")).unwrap();
     assert_eq!((found(&[("v", "3")]), found(&[("region", "eu")])), (vec!["b".to_owned()], Vec::new()));
 }
+
+#[test]
+fn one_setting_is_told_as_all_are() {
+    let pool =
+        Pool::from_config("{strategy: p2c, health: {failure_threshold: 5}, nodes: [a, {id: b, weight: 3}]}").unwrap();
+    let whole = pool.config_value();
+    for key in
+        ["retry.max_attempts", "health.failure_threshold", "strategy[0].name", "panic", "breaker", "limits.max_nodes"]
+    {
+        assert_eq!(Some(&pool.setting(key).unwrap()), whole.find(key), "{key}");
+    }
+    assert_eq!(pool.setting("breaker").unwrap(), false.into());
+    pool.set_weight("b", 8).unwrap();
+    assert_eq!(pool.setting("nodes[1].weight").unwrap(), 8.into());
+    pool.reload(&parse("{nodes: [a], breaker: {open_ms: 7}}")).unwrap();
+    assert_eq!(pool.setting("breaker.open_ms").unwrap(), 7.into());
+    assert_eq!(pool.setting("health.failure_threshold").unwrap(), 3.into());
+    for nothing in ["", "retry.attempts", "outlier.ejection_ms", "nodes[1]", "seed", "shared"] {
+        let error = pool.setting(nothing).unwrap_err();
+        assert_eq!(error.code(), 100, "{nothing}");
+        assert!(error.to_string().contains(nothing), "{error}");
+    }
+}

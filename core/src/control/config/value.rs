@@ -87,6 +87,19 @@ impl Value {
         }
     }
 
+    /// What stands under a key as errors name it, as `retry.max_attempts` or `nodes[2].weight`.
+    pub fn find(&self, key: &str) -> Option<&Value> {
+        key.split(['.', '[']).try_fold(self, |at, step| at.step(step))
+    }
+
+    /// One step of such a key: a name, or an index that ends in a bracket.
+    pub(in crate::control) fn step(&self, step: &str) -> Option<&Value> {
+        match (&self.kind, step.strip_suffix(']')) {
+            (Kind::List(items), Some(index)) => items.get(index.parse::<usize>().ok()?),
+            _ => self.get(step),
+        }
+    }
+
     /// This value as JSON, two spaces a level. NaN and infinities, which JSON lacks, become `null`.
     pub fn to_json(&self) -> String {
         let mut out = String::new();
@@ -269,6 +282,20 @@ mod tests {
         let read = super::super::yaml::parse(&value.to_json()).unwrap();
         assert_eq!(read.to_json(), value.to_json());
         assert_eq!(read.get("a\"\\\n\u{1}é😀").unwrap().line, 2);
+    }
+
+    #[test]
+    fn keys_lead_where_errors_say() {
+        let value = super::super::yaml::parse("retry: {max_attempts: 3}\nnodes: [a, {id: b, weight: 7}]").unwrap();
+        let found = |key: &str| value.find(key).map(|found| found.kind.clone());
+        assert_eq!(found("retry.max_attempts"), Some(Kind::Int(3)));
+        assert_eq!(found("nodes[1].weight"), Some(Kind::Int(7)));
+        assert_eq!(found("nodes[0]"), Some(Kind::Text("a".into())));
+        for nowhere in
+            ["", "retry.", "retry.x", "retry[0]", "nodes.1", "nodes[2]", "nodes[-1]", "nodes[1]weight", "a.b.c"]
+        {
+            assert_eq!(found(nowhere), None, "{nowhere}");
+        }
     }
 
     #[test]
