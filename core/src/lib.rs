@@ -46,7 +46,7 @@ pub use policies::{health, quota};
 pub use pool::explanation as explain;
 pub use pool::explanation::Explanation;
 pub use pool::{
-    AttemptPlan, CallError, CallOptions, Candidate, Event, EventKind, Failed, GiveUp, Lease, ObserverId, Pick,
+    Again, AttemptPlan, CallError, CallOptions, Candidate, Event, EventKind, Failed, GiveUp, Lease, ObserverId, Pick,
     PlannedAttempt, Pool, PoolBuilder, PoolNode, Request, Retry, RetryAsk, Ticket, WaitId,
 };
 pub use state::{InMemoryStore, StateStore};

@@ -39,7 +39,7 @@ pub use observe::{Event, EventKind, ObserverId};
 pub use own_strategy::PoolNode;
 pub use pick::{Lease, Pick};
 pub use request::Request;
-pub use retry::{AttemptPlan, CallError, CallOptions, Failed, GiveUp, PlannedAttempt, Retry, RetryAsk};
+pub use retry::{Again, AttemptPlan, CallError, CallOptions, Failed, GiveUp, PlannedAttempt, Retry, RetryAsk};
 pub use wait::WaitId;
 
 pub use crate::state::lease::Ticket;

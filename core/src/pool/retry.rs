@@ -65,6 +65,14 @@ pub enum Retry {
     GiveUp(GiveUp),
 }
 
+/// Another attempt and its node, from [`Pool::pick_again`].
+#[derive(Debug)]
+pub enum Again<'p> {
+    /// At this node, which is in flight from now on, after this long.
+    Pick(Pick<'p>, Duration),
+    GiveUp(GiveUp),
+}
+
 /// Why not to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GiveUp {
@@ -192,31 +200,80 @@ impl Pool {
     /// # Ok::<(), loadwise::Error>(())
     /// ```
     pub fn retry(&self, ask: &RetryAsk) -> Retry {
+        match self.take_retry(ask) {
+            Ok(_) => Retry::After(self.count_retry(ask.attempt)),
+            Err(give_up) => Retry::GiveUp(give_up),
+        }
+    }
+
+    /// [`retry`](Self::retry) and the pick of the next attempt in one, for hosts that go on at once: where no node takes it,
+    /// nothing is counted against the budget. `request` should exclude the nodes that were tried. Whoever waits before the
+    /// attempt keeps its node busy meanwhile.
+    ///
+    /// ```
+    /// use loadwise::{Again, Ending, FailureKind, GiveUp, NoNodeReason, Outcome, Pool, Request, RetryAsk};
+    ///
+    /// let pool = Pool::builder().nodes(["a", "b"]).build()?;
+    /// let refused = RetryAsk::new(Ending::Failure(FailureKind::Connect), 1);
+    /// match pool.pick_again(&Request::new().exclude(&["a"]), &refused)? {
+    ///     Again::Pick(pick, _) => {
+    ///         assert_eq!(pick.id().as_str(), "b");
+    ///         pick.finish(Outcome::Success)?;
+    ///     }
+    ///     Again::GiveUp(why) => panic!("{why:?}"),
+    /// }
+    /// let none = pool.pick_again(&Request::new().exclude(&["a", "b"]), &refused).unwrap_err();
+    /// assert_eq!(none.reason, NoNodeReason::AllExcluded);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NoNode`], as [`pick`](Self::pick).
+    pub fn pick_again(&self, request: &Request<'_>, ask: &RetryAsk) -> Result<Again<'_>, NoNode> {
+        let taken = match self.take_retry(ask) {
+            Ok(taken) => taken,
+            Err(give_up) => return Ok(Again::GiveUp(give_up)),
+        };
+        match self.pick(request) {
+            Ok(pick) => Ok(Again::Pick(pick, self.count_retry(ask.attempt))),
+            Err(none) => {
+                self.budget().give_back(taken);
+                Err(none)
+            }
+        }
+    }
+
+    /// Takes a retry from the budget, if one may be made: from which of its buckets.
+    fn take_retry(&self, ask: &RetryAsk) -> Result<u64, GiveUp> {
         let live = self.live();
         if matches!(ask.ending, Ending::Success | Ending::Cancelled) {
-            return Retry::GiveUp(GiveUp::NotFailed);
+            return Err(GiveUp::NotFailed);
         }
         if !is_safe(ask.ending, ask.idempotent, ask.sent) {
-            return Retry::GiveUp(GiveUp::Unsafe);
+            return Err(GiveUp::Unsafe);
         }
         if ask.attempt >= live.retry_attempts() {
-            return Retry::GiveUp(GiveUp::Attempts);
+            return Err(GiveUp::Attempts);
         }
         if self.is_view() {
             // Who only looks at a pool makes no attempts with it.
-            return Retry::GiveUp(GiveUp::NoNode);
+            return Err(GiveUp::NoNode);
         }
         let now = ask.now_ns.unwrap_or_else(now_ns);
-        if !self.budget().try_take(now, &self.budget_rule(), || self.requests()) {
+        self.budget().take(now, &self.budget_rule(), || self.requests()).ok_or_else(|| {
             self.tally(tally::RETRIES_DENIED);
-            return Retry::GiveUp(GiveUp::Budget);
-        }
+            GiveUp::Budget
+        })
+    }
+
+    /// Counts a retry that is made; after how long.
+    fn count_retry(&self, attempt: u32) -> Duration {
         let count = self.memory.pool(pool_word::TALLY + tally::RETRIES).fetch_add(1, Ordering::Relaxed);
         let bits = match self.seed {
             Some(seed) => mix(mix(seed) ^ count),
             None => Draws::of_thread().next_u64(),
         };
-        Retry::After(self.backoff(ask.attempt, bits))
+        self.backoff(attempt, bits)
     }
 
     fn backoff(&self, attempt: u32, bits: u64) -> Duration {

@@ -14,6 +14,7 @@ mod outlier;
 mod panic;
 mod probes;
 mod quotas;
+mod retries;
 mod sessions;
 mod stage;
 mod tiers;

@@ -66,7 +66,7 @@ impl<'a> Budget<'a> {
     /// Zeroed words are a budget of which nothing is taken.
     pub(crate) const WORDS: usize = SLOTS + rate::WORDS;
 
-    /// Takes a retry if one is left. `requests` reads how many requests there ever were, modulo 2³².
+    #[cfg(test)]
     pub(crate) fn try_take(self, now_ns: u64, settings: &Settings, requests: impl Fn() -> u64) -> bool {
         self.take(now_ns, settings, requests).is_some()
     }
@@ -97,8 +97,9 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// The bucket of the retry that was taken.
-    fn take(self, now_ns: u64, settings: &Settings, requests: impl Fn() -> u64) -> Option<u64> {
+    /// Takes a retry if one is left, from the bucket that is told. `requests` reads how many requests there ever were,
+    /// modulo 2³².
+    pub(crate) fn take(self, now_ns: u64, settings: &Settings, requests: impl Fn() -> u64) -> Option<u64> {
         let (taken, window) = self.parts()?;
         window.rotate(now_ns, settings.bucket_ns(), || (requests() as u32, 0));
         loop {
@@ -119,6 +120,13 @@ impl<'a> Budget<'a> {
                 // Time went on, and what this window had may be overwritten.
                 None => take_back(&taken[slot(bucket)], bucket),
             }
+        }
+    }
+
+    /// Gives a retry back that was taken from a bucket and is not made. Who takes meanwhile may be refused early.
+    pub(crate) fn give_back(self, bucket: u64) {
+        if let Some((taken, _)) = self.parts() {
+            take_back(&taken[slot(bucket)], bucket);
         }
     }
 
@@ -209,6 +217,20 @@ mod tests {
             budget.rotate(S, &settings, || 0);
             assert_eq!(drain(budget, S, &settings, requests), allowed, "{requests} requests");
         }
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let (words, settings) = (words(), Settings::default());
+        let budget = Budget { words: &words };
+        let bucket = budget.take(S, &settings, || 0).unwrap();
+        assert_eq!(drain(budget, S, &settings, 0), 99);
+        budget.give_back(bucket);
+        assert_eq!(drain(budget, S, &settings, 0), 1);
+        // A window later its bucket is another's, and nothing is owed.
+        assert_eq!(drain(budget, 11 * S, &settings, 0), 100);
+        budget.give_back(bucket);
+        assert_eq!(drain(budget, 11 * S, &settings, 0), 0);
     }
 
     #[test]
