@@ -15,6 +15,19 @@ pub struct Difference {
     pub in_force: String,
 }
 
+impl Difference {
+    /// The same as data, with both sides as they are in a configuration, and null for nothing.
+    pub fn to_value(&self) -> Value {
+        let side = |json: &str| if json.is_empty() { Value::null() } else { Value::parse(json).unwrap_or(json.into()) };
+        Value::map([
+            ("pool", Value::from(self.pool.as_str())),
+            ("key", self.key.as_str().into()),
+            ("configured", side(&self.configured)),
+            ("in_force", side(&self.in_force)),
+        ])
+    }
+}
+
 impl Pool {
     /// What the configuration that this process attached with says otherwise than the one in force: attaching to a shared
     /// pool never changes it. [`reload`](Self::reload) does.

@@ -170,7 +170,7 @@ impl Engine {
 
     /// In what this process is configured otherwise than pools that were there when it attached to them.
     pub fn differences(&self) -> Vec<Difference> {
-        self.all().iter().flat_map(|pool| pool.differences()).cloned().collect()
+        self.pools().iter().flat_map(|pool| pool.differences()).cloned().collect()
     }
 
     /// The file that the state of the pools is in; `None` if it is this process's alone.
@@ -186,12 +186,12 @@ impl Engine {
 
     /// The pool of a name. Look it up once and keep it: it stays the same pool over reloads.
     pub fn pool(&self, name: &str) -> Option<Arc<Pool>> {
-        self.all().into_iter().find(|pool| pool.name() == name)
+        self.pools().into_iter().find(|pool| pool.name() == name)
     }
 
     /// The names of all pools, in the order of the document.
     pub fn names(&self) -> Vec<String> {
-        self.all().iter().map(|pool| pool.name().to_owned()).collect()
+        self.pools().iter().map(|pool| pool.name().to_owned()).collect()
     }
 
     /// Reads the file again that the engine was opened with, and puts it in force: see [`Pool::reload`] for what pools
@@ -353,7 +353,7 @@ impl Engine {
 
     /// The configuration in force: `pools` by name, each as [`Pool::config_value`] has it, and `version`.
     pub fn config(&self) -> Value {
-        let pools = self.all();
+        let pools = self.pools();
         let pools = Value::map(pools.iter().map(|pool| (pool.name(), pool.config_value())));
         let shared = self.sharing.as_ref().and_then(SharedPools::config).map(|config| ("shared", config.to_value()));
         Value::map([("pools", pools)].into_iter().chain(shared).chain([("version", Value::from(self.version()))]))
@@ -371,7 +371,7 @@ impl Engine {
             sharing.maintain();
         }
         let mut all = Maintained { next_due_ns: u64::MAX, leases_expired: 0, rebuilt: false };
-        for pool in self.all() {
+        for pool in self.pools() {
             let one = pool.maintain(now_ns);
             all.next_due_ns = all.next_due_ns.min(one.next_due_ns);
             all.leases_expired += one.leases_expired;
@@ -387,7 +387,7 @@ impl Engine {
 
     /// [`stats`](Self::stats) at a time of the caller's.
     pub fn stats_at(&self, now_ns: u64) -> Vec<PoolStats> {
-        self.all().iter().map(|pool| pool.stats_at(now_ns)).collect()
+        self.pools().iter().map(|pool| pool.stats_at(now_ns)).collect()
     }
 
     /// [`stats`](Self::stats) as the text of Prometheus, format 0.0.4.
@@ -400,8 +400,8 @@ impl Engine {
         metrics::openmetrics(&self.stats())
     }
 
-    /// The pools of this moment, so that nobody waits for them while they are asked.
-    pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
+    /// All pools of this moment, in the order of the document.
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
         // Pools that cannot be attached to are not there; what is damaged is told to whoever opens it.
         let _ = self.sync();
         self.pools.read().clone()

@@ -87,7 +87,7 @@ impl OpenPick {
 impl Engine {
     /// The processes that share the state, with their unfinished picks of all pools; empty if it is this process's alone.
     pub fn processes(&self) -> Vec<ProcessStatus> {
-        let pools = self.all();
+        let pools = self.pools();
         let mut processes = self.sharing().map(SharedPools::attached).unwrap_or_default();
         for process in &mut processes {
             process.in_flight = pools.iter().map(|pool| pool.in_flight_of(process.row as usize)).sum();

@@ -76,6 +76,18 @@ pub enum Ending {
     Cancelled,
 }
 
+impl Ending {
+    /// The word for it in every language.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure(_) => "failure",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// All that a host says of a finished attempt. Made from an [`Outcome`], or by name:
 ///
 /// ```

@@ -222,7 +222,7 @@ impl Form<Learned> for UsedForm {
 
 impl Value {
     /// This value as JSON on one line.
-    pub(in crate::control) fn to_json_line(&self) -> String {
+    pub fn to_json_line(&self) -> String {
         // No text in JSON has a raw line end, so all that there are stand between values.
         self.to_json().lines().map(str::trim_start).collect()
     }
