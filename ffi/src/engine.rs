@@ -1,7 +1,7 @@
 //! Engines: all pools of one configuration, by name, replaced together.
 
 use std::ffi::c_char;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use loadwise::config::Value;
 use loadwise::{ConfigError, Engine, Error, Pool, Reloaded};
@@ -10,6 +10,7 @@ use crate::config::document;
 use crate::error::Fail;
 use crate::guard::guard;
 use crate::handle::{self, Kind, Object};
+use crate::lock::Locked;
 use crate::maintain::lw_maintained;
 use crate::pool::{PoolObject, lw_pool};
 use crate::sized::{self, Versioned, present};
@@ -24,7 +25,7 @@ pub type lw_engine = u64;
 pub(crate) struct EngineObject {
     engine: Engine,
     /// What handles of each pool share, of those that handles were asked for.
-    pools: Mutex<Vec<Arc<PoolObject>>>,
+    pools: Locked<Vec<Arc<PoolObject>>>,
 }
 
 impl Kind for EngineObject {
@@ -45,29 +46,30 @@ impl Kind for EngineObject {
 
 impl EngineObject {
     fn insert(engine: Engine) -> Result<u64, Fail> {
-        handle::insert(Self { engine, pools: Mutex::default() })
+        handle::insert(Self { engine, pools: Locked::default() })
     }
 
     /// What handles of this pool share.
     fn object_of(&self, pool: Arc<Pool>) -> Arc<PoolObject> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = pools.iter().find(|known| Arc::ptr_eq(&known.pool, &pool)) {
-            return known.clone();
-        }
         let object = Arc::new(PoolObject::new(pool));
-        pools.push(object.clone());
-        object
+        self.pools.with(|pools| match pools.iter().find(|known| Arc::ptr_eq(&known.pool, &object.pool)) {
+            Some(known) => known.clone(),
+            None => {
+                pools.push(object.clone());
+                object.clone()
+            }
+        })
     }
 
     /// Lets go of pools that have left the engine.
     fn let_go(&self) {
-        let names = self.engine.names();
-        let present: Vec<Arc<Pool>> = names.iter().filter_map(|name| self.engine.pool(name)).collect();
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stay, gone): (Vec<_>, Vec<_>) =
-            pools.drain(..).partition(|known| present.iter().any(|pool| Arc::ptr_eq(&known.pool, pool)));
-        *pools = stay;
-        drop(pools);
+        let present = self.engine.pools();
+        let gone: Vec<_> = self.pools.with(|pools| {
+            let (stay, gone) =
+                pools.drain(..).partition(|known| present.iter().any(|pool| Arc::ptr_eq(&known.pool, pool)));
+            *pools = stay;
+            gone
+        });
         // With the lock free: what pools drop may be the host's, and may call the library.
         drop(gone);
     }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::engine::EngineObject;
 use crate::error::Fail;
 use crate::health::Health;
-use crate::lock::TableLock;
+use crate::lock::Locked;
 use crate::pool::PoolObject;
 use crate::select::Selector;
 use crate::status;
@@ -52,7 +52,7 @@ static LIVE: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 /// How many objects were freed.
 static FREED: AtomicU64 = AtomicU64::new(0);
 
-/// The table's own references, and the last generation of each slot. Changed under [`TableLock`].
+/// The table's own references, and the last generation of each slot.
 struct Table {
     objects: Vec<Option<Arc<Object>>>,
     generations: Vec<u32>,
@@ -60,23 +60,17 @@ struct Table {
     first: u32,
 }
 
-struct Locked(std::cell::UnsafeCell<Option<Table>>);
+static TABLE: Locked<Option<Table>> = Locked::new(None);
 
-// SAFETY: the content is reached through `with_table` alone, which holds the table's lock.
-unsafe impl Sync for Locked {}
-
-static TABLE: Locked = Locked(std::cell::UnsafeCell::new(None));
-
-/// Calls `f` with the table, under its lock. `f` must not run code of others: no drop of an object, no callback.
+/// Calls `f` with the table, as [`Locked::with`].
 fn with_table<R>(f: impl FnOnce(&mut Table) -> R) -> R {
-    let _lock = TableLock::acquire();
-    // SAFETY: the lock makes this the only reference; `f` cannot come back here, since it runs nobody else's code.
-    let table = unsafe { &mut *TABLE.0.get() };
-    f(table.get_or_insert_with(|| Table {
-        objects: Vec::new(),
-        generations: Vec::new(),
-        first: (RandomState::new().hash_one(0_u64) as u32) | 1,
-    }))
+    TABLE.with(|table| {
+        f(table.get_or_insert_with(|| Table {
+            objects: Vec::new(),
+            generations: Vec::new(),
+            first: (RandomState::new().hash_one(0_u64) as u32) | 1,
+        }))
+    })
 }
 
 fn slot_of(handle: u64) -> usize {

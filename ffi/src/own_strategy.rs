@@ -138,7 +138,7 @@ pub unsafe extern "C" fn lw_pool_set_own_strategy(
                 return Ok(result?);
             }
             // The one before is dropped here, not within the core's locks: its `drop` may call the library.
-            let before = p.own_strategy.lock().map(|mut own_strategy| own_strategy.replace(own));
+            let before = p.own_strategy.with(|own_strategy| own_strategy.replace(own));
             std::mem::drop(before);
             Ok(())
         })

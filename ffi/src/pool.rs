@@ -1,8 +1,8 @@
 //! Pools: made, asked for their strategy and size, freed.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use loadwise::{Pool, config::PoolConfig};
 
@@ -10,6 +10,7 @@ use crate::config::document;
 use crate::error::Fail;
 use crate::guard::guard;
 use crate::handle::{self, Kind, Object};
+use crate::lock::Locked;
 use crate::own_strategy::OwnStrategy;
 use crate::sized::present;
 use crate::status::lw_status;
@@ -24,7 +25,7 @@ pub(crate) struct PoolObject {
     /// Whether a callback may want to know the request's key.
     pub(crate) has_own_strategy: AtomicBool,
     /// A second reference to the own strategy in charge.
-    pub(crate) own_strategy: Mutex<Option<Arc<OwnStrategy>>>,
+    pub(crate) own_strategy: Locked<Option<Arc<OwnStrategy>>>,
 }
 
 impl Kind for PoolObject {
@@ -46,7 +47,7 @@ impl Kind for PoolObject {
 
 impl PoolObject {
     pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool, has_own_strategy: AtomicBool::new(false), own_strategy: Mutex::default() }
+        Self { pool, has_own_strategy: AtomicBool::new(false), own_strategy: Locked::default() }
     }
 }
 

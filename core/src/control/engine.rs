@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-
 use super::config::{EngineConfig, SharedConfig, Value, from_path};
 use super::differences::Difference;
 use super::maintain::Maintained;
@@ -15,6 +13,7 @@ use super::stats::PoolStats;
 use crate::pool::Pool;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::{ConfigError, Error};
+use crate::vocabulary::lock::{RwLock, Turn};
 use crate::vocabulary::time::now_ns;
 
 /// Pools by name.
@@ -52,7 +51,7 @@ pub struct Engine {
     /// What `pools` are of what is shared, by its changes.
     synced: AtomicU64,
     /// Held by whoever replaces the configuration.
-    reloading: Mutex<()>,
+    reloading: Turn,
 }
 
 /// What a reload did, by names of pools.
@@ -136,7 +135,7 @@ impl Engine {
             version: AtomicU64::new(0),
             sharing,
             synced: AtomicU64::new(u64::MAX),
-            reloading: Mutex::default(),
+            reloading: Turn::default(),
         }
     }
 
@@ -162,8 +161,12 @@ impl Engine {
         let changes = sharing.changes();
         if self.synced.load(Ordering::Acquire) != changes {
             let mut pools = self.pools.write();
-            *pools = sharing.sync(&pools)?;
+            let next = sharing.sync(&pools)?;
+            let before = std::mem::replace(&mut *pools, next);
             self.synced.store(changes, Ordering::Release);
+            drop(pools);
+            // With the lock free: what pools drop may be the host's, and may ask the engine.
+            drop(before);
         }
         Ok(())
     }
@@ -273,7 +276,7 @@ impl Engine {
     fn replace(&self, value: &Value, is_due: fn(&Prepared<'_>) -> bool) -> Result<Reloaded, Error> {
         let EngineConfig { pools: wanted, shared } = EngineConfig::from_value(value)?;
         self.check_shared(shared.as_ref())?;
-        let reloading = self.reloading.lock();
+        let reloading = self.reloading.take();
         let changing = self.sharing.as_ref().map(SharedPools::lock).transpose()?;
         self.sync()?;
         let present = self.pools.read().clone();

@@ -7,10 +7,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use super::config::{Kind, Value, from_path};
 use crate::vocabulary::error::{ConfigError, Error, StateError};
+use crate::vocabulary::lock::Mutex;
 use crate::vocabulary::store::StateStore;
 
 /// A [`StateStore`] of texts in a file of JSON, a map of them by id.

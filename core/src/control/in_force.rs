@@ -4,7 +4,7 @@
 //! says which configuration it is of: so it changes with the plan, and whoever finds another number reads it anew. A text
 //! that cannot be read (its memory was damaged) leaves what the process knew.
 
-use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use parking_lot::MappedMutexGuard;
 
 use super::config::{PoolConfig, StrategyConfig, StrategyKind, Value};
 use crate::plan::step::Rule;
@@ -13,6 +13,7 @@ use crate::state::layout::plan_word;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::lock::{Guard, Mutex};
 
 /// What this process knows of the configuration in force.
 pub(crate) struct InForce(Mutex<Known>);
@@ -45,7 +46,7 @@ impl Pool {
     }
 
     /// The configuration in force, without nodes.
-    pub(crate) fn config(&self) -> MappedMutexGuard<'_, PoolConfig> {
+    pub(crate) fn config(&self) -> Guard<MappedMutexGuard<'_, PoolConfig>> {
         let mut known = self.in_force.0.lock();
         let number = self.config_number();
         if known.number != number {
@@ -54,7 +55,7 @@ impl Pool {
             }
             known.number = number;
         }
-        MutexGuard::map(known, |known| &mut known.config)
+        known.map(|known| &mut known.config)
     }
 
     /// Keeps a configuration that the next plan is of. For the holder of the build lease.

@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use super::config::{OnBadSegment, PoolConfig, SharedConfig};
 use crate::pool::make::{self, Share};
 use crate::pool::{AVAILABLE_MASK, Pool};
@@ -14,6 +12,7 @@ use crate::segment::header::{Fixed, Unfit};
 use crate::segment::{NoSeat, begin_head};
 use crate::vocabulary::error::{ConfigError, Error, StateError};
 use crate::vocabulary::limits::Limits;
+use crate::vocabulary::lock::Mutex;
 use crate::vocabulary::time::now_ns;
 
 const WAYS: Ways = Ways { layout_of: make::layout_of, hinted: AVAILABLE_MASK };

@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use parking_lot::Mutex;
-
 use super::observe::{Event, EventKind};
 use super::{AVAILABLE_MASK, Pool};
 use crate::policies::breaker;
@@ -15,6 +13,7 @@ use crate::state::guard::Count;
 use crate::state::layout::{attention, pool_word};
 use crate::state::node::State;
 use crate::sync::Ordering;
+use crate::vocabulary::lock::Mutex;
 use crate::vocabulary::node::NodeRef;
 use crate::vocabulary::outcome::{Outcome, Report};
 use crate::vocabulary::rng::mix;

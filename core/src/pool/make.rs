@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use parking_lot::Mutex;
-
 use super::health::OwnHealth;
 use super::observe::Observers;
 use super::own_strategy::OwnStrategy;
@@ -22,6 +20,7 @@ use crate::state::seat::{Holder, Seat};
 use crate::sync::Ordering;
 use crate::vocabulary::error::{ConfigError, Error};
 use crate::vocabulary::fork;
+use crate::vocabulary::lock::Mutex;
 use crate::vocabulary::rng::Draws;
 
 /// Nodes of a pool whose rings have 512 points a node; larger pools have 104.

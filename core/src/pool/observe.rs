@@ -4,11 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
-
 use super::Pool;
 use super::elsewhere::Known;
 use crate::state::node::State;
+use crate::vocabulary::lock::{Mutex, RwLock};
 use crate::vocabulary::metrics::MetricsCollector;
 use crate::vocabulary::node::NodeRef;
 use crate::vocabulary::status::HealthStatus;

@@ -3,14 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::decision::Decision;
 use crate::state::memory::Memory;
 use crate::strategy::candidates::Candidates;
 use crate::strategy::{SelectionContext, Strategy};
 use crate::vocabulary::filter::HealthAware;
 use crate::vocabulary::hash::key_hash;
+use crate::vocabulary::lock::RwLock;
 use crate::vocabulary::node::{LoadMetric, Node, NodeRef, RateMetric, Weighted};
 use crate::vocabulary::status::HealthStatus;
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, MutexGuard};
 
 use super::{Lease, Pick, Pool, Request};
 use crate::state::layout::tally;
 use crate::vocabulary::error::{NoNode, NoNodeReason};
 use crate::vocabulary::fork;
+use crate::vocabulary::lock::{Guard, Mutex};
 
 /// The longest sleep between two looks: room may also come from what nobody ends, as a window that moves on.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -53,7 +54,7 @@ struct Queue {
 
 impl Waiters {
     /// The queue; whoever changes it says how many are left.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> Guard<MutexGuard<'_, Queue>> {
         let mut queue = self.queue.lock();
         let incarnation = fork::incarnation();
         if queue.incarnation != incarnation {
@@ -103,7 +104,7 @@ impl Pool {
             other => return other,
         };
         let deadline = Instant::now().checked_add(timeout);
-        let signal = Arc::new((Mutex::new(false), Condvar::new()));
+        let signal = Arc::new((parking_lot::Mutex::new(false), Condvar::new()));
         self.tally(tally::WAITS);
         loop {
             let woken = signal.clone();

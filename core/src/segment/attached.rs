@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64 as LocalU64, Ordering as LocalOrdering};
 
-use parking_lot::RwLock;
-
 use super::directory::{self, Described, Entry, Phase};
 use super::file::SegmentFile;
 use super::header::{self, word};
@@ -20,6 +18,7 @@ use crate::state::memory::Memory;
 use crate::state::seat::{Holder, ROWS_MAX, Seat};
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::fork;
+use crate::vocabulary::lock::{Mutex, RwLock};
 use crate::vocabulary::time::{NANOS_PER_MS, now_ns};
 
 /// Pools begin at multiples of this, which is one of every size of pages.
@@ -50,7 +49,7 @@ pub(crate) struct Segment {
     seat: Seat,
     /// The incarnation that the seat is of.
     incarnation: LocalU64,
-    seating: ForkLock,
+    seating: Mutex<()>,
     namespace: u64,
     mapped: RwLock<Vec<Mapped>>,
     next_reap: LocalU64,
@@ -109,7 +108,7 @@ impl Segment {
             is_writer,
             seat: Seat::new(Holder::new(1, 0)),
             incarnation: LocalU64::new(0),
-            seating: ForkLock::default(),
+            seating: Mutex::default(),
             namespace: liveness::own_namespace(),
             mapped: RwLock::default(),
             next_reap: LocalU64::new(0),
@@ -587,31 +586,4 @@ fn boot_id() -> u64 {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let text = text.trim();
     if text.is_empty() { 0 } else { crate::vocabulary::hash::key_hash(text.as_bytes()).max(1) }
-}
-
-/// A lock among threads that a fork does not leave taken: who had it in the parent does not count in the child.
-#[derive(Default)]
-struct ForkLock(LocalU64);
-
-impl ForkLock {
-    fn lock(&self) -> ForkGuard<'_> {
-        let me = fork::incarnation();
-        loop {
-            let holder = self.0.load(LocalOrdering::Relaxed);
-            let is_free = holder != me;
-            let (taken, relaxed) = (LocalOrdering::Acquire, LocalOrdering::Relaxed);
-            if is_free && self.0.compare_exchange(holder, me, taken, relaxed).is_ok() {
-                return ForkGuard(self);
-            }
-            std::thread::yield_now();
-        }
-    }
-}
-
-struct ForkGuard<'l>(&'l ForkLock);
-
-impl Drop for ForkGuard<'_> {
-    fn drop(&mut self) {
-        self.0.0.store(0, LocalOrdering::Release);
-    }
 }

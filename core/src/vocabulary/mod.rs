@@ -7,6 +7,7 @@ pub mod filter;
 pub(crate) mod fork;
 pub mod hash;
 pub mod limits;
+pub(crate) mod lock;
 pub mod metrics;
 pub mod node;
 pub mod outcome;
