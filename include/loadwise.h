@@ -30,6 +30,12 @@
 #define LW_ERR_CLOSED 203
 /** a state store failed */
 #define LW_ERR_STORE 204
+/** a shared state that cannot be used: missing, damaged, of another version, or without room */
+#define LW_ERR_SHARED 205
+/** more processes than a shared state has rows for */
+#define LW_ERR_TOO_MANY_PROCESSES 206
+/** a change of what was opened to look at only */
+#define LW_ERR_READ_ONLY 207
 /** a ticket that was finished, expired, or is of a freed pool or another process */
 #define LW_ERR_STALE_TICKET 300
 /** not a ticket */
@@ -81,6 +87,7 @@
 #define LW_STORE_INIT { sizeof(lw_store), 0, 0, 0, 0, 0, 0 }
 #define LW_RETRY_INIT { sizeof(lw_retry), 0, 0 }
 #define LW_ATTEMPT_INIT { sizeof(lw_attempt), 0, 0, 0, 0 }
+#define LW_PROCESS_STATUS_INIT { sizeof(lw_process_status), 0, 0, 0, 0, 0, 0, 0, { 0 } }
 #define LW_SELECTION_INIT { sizeof(lw_selection), 0, LW_STR_NONE, 0, 0 }
 #define LW_HEALTH_CONFIG_INIT { sizeof(lw_health_config), 0, 0, 0, 0 }
 #define LW_HEALTH_RECORD_INIT { sizeof(lw_health_record), 0, 0, 0, 0, 0 }
@@ -219,6 +226,18 @@
 
 /** `errors_per_s` of a load is given. */
 #define LW_LOAD_HAS_ERRORS 1024
+
+/** It is the one that asks. */
+#define LW_PROCESS_OWN 1
+
+/**
+ * It lives, as far as the one that asks can tell. Of one that does not, all is given back with the next maintenance by any
+ * that does.
+ */
+#define LW_PROCESS_ALIVE 2
+
+/** Its id is of the namespace of process ids of the one that asks. */
+#define LW_PROCESS_IN_NAMESPACE 4
 
 /** Prometheus text format 0.0.4: `text/plain; version=0.0.4`. */
 #define LW_METRICS_PROMETHEUS 1
@@ -363,6 +382,24 @@ typedef struct lw_request {
     size_t cost_len;
 } lw_request;
 
+/** A decision. Plain numbers, free to be copied; finishing one copy finishes all. */
+typedef struct lw_pick {
+    /** `sizeof(lw_pick)`, set by the caller before the pick. */
+    uint32_t struct_size;
+    /** Sum of `LW_PICK_CALLBACK_FAILED` or 0. */
+    uint32_t flags;
+    /** The pool that was picked from. */
+    lw_pool pool;
+    /** To be finished, or its node stays busy. Below 2^53. 0: nothing to be finished, from `lw_pool_choose`. */
+    uint64_t ticket;
+    /** The node's place in its pool. */
+    uint32_t node;
+    /** Which of the nodes that had this place. */
+    uint32_t generation;
+    /** The host's own number of the node. */
+    uint64_t user_data;
+} lw_pick;
+
 /** One attempt of a plan. The node's texts are copied out by `lw_node_*`. */
 typedef struct lw_attempt {
     /** `sizeof(lw_attempt)`, set by the caller; in an array, of the first. */
@@ -477,24 +514,6 @@ typedef struct lw_no_node {
     /** 0. */
     uint32_t reserved;
 } lw_no_node;
-
-/** A decision. Plain numbers, free to be copied; finishing one copy finishes all. */
-typedef struct lw_pick {
-    /** `sizeof(lw_pick)`, set by the caller before the pick. */
-    uint32_t struct_size;
-    /** Sum of `LW_PICK_CALLBACK_FAILED` or 0. */
-    uint32_t flags;
-    /** The pool that was picked from. */
-    lw_pool pool;
-    /** To be finished, or its node stays busy. Below 2^53. 0: nothing to be finished, from `lw_pool_choose`. */
-    uint64_t ticket;
-    /** The node's place in its pool. */
-    uint32_t node;
-    /** Which of the nodes that had this place. */
-    uint32_t generation;
-    /** The host's own number of the node. */
-    uint64_t user_data;
-} lw_pick;
 
 /** When a node counts as unhealthy, and when as healthy again. 0 is the default. */
 typedef struct lw_health_config {
@@ -659,6 +678,28 @@ typedef struct lw_selection {
     size_t exclude_len;
 } lw_selection;
 
+/** A process that is attached to a shared state. */
+typedef struct lw_process_status {
+    /** `sizeof(lw_process_status)`, set by the caller; in an array, of the first. */
+    uint32_t struct_size;
+    /** Sum of `LW_PROCESS_*`. */
+    uint32_t flags;
+    /** Its place among those attached, from 0. */
+    uint32_t row;
+    /** In its own namespace of process ids. */
+    uint32_t pid;
+    /** When it attached, on the clock of `lw_now_ns`. */
+    uint64_t since_ns;
+    /** When it last maintained something, on the clock of `lw_now_ns`. */
+    uint64_t heartbeat_ns;
+    /** Unfinished picks of its own: of the pool, or of all pools of the engine. */
+    uint64_t in_flight;
+    /** How often a pick of its own had to look at a plan again, because another one was published meanwhile. */
+    uint64_t repeats;
+    /** The name of its command, cut off after 16 bytes, ending in NUL. */
+    char command[24];
+} lw_process_status;
+
 /** Finds what is kept for an id, and adds it if something is. 0 if all went well, any other number if not. */
 typedef int32_t (*lw_store_get_fn)(void *user_data, struct lw_str id, struct lw_entries *found);
 
@@ -748,7 +789,7 @@ lw_status lw_pool_rebalance(lw_pool pool,
 /**
  * Whether to try again after attempt number `attempt` (1: the first) has ended with `outcome`, and after how long. `flags`
  * is a sum of `LW_RETRY_IDEMPOTENT` and `LW_RETRY_SENT`. A retry that is granted is counted against the pool's budget, so
- * ask once, and only if it will be made. The next pick should exclude the nodes that were tried.
+ * ask once, and only if it will be made; `lw_pool_pick_again` asks and picks. The next pick should exclude the nodes that were tried.
  *
  * Errors: `LW_ERR_INVALID_ARGUMENT` for other flags, or attempt 0.
  *
@@ -760,6 +801,26 @@ lw_status lw_pool_retry(lw_pool pool,
                         uint32_t attempt,
                         uint32_t flags,
                         struct lw_retry *retry);
+
+/**
+ * `lw_pool_retry` and the pick of the next attempt in one, for hosts that go on at once: where no node takes it, nothing is
+ * counted against the budget. `request` should exclude the nodes that were tried. Into `*retry` as `lw_pool_retry`, and if
+ * `give_up` is 0 in it, into `*pick` as `lw_pool_pick`: the node is in flight from then on, also while the host waits for
+ * `after_ns`. With another `give_up`, `*pick` is as it was.
+ *
+ * Returns `LW_OK` in both cases, or one of `LW_NO_NODE_*` as `lw_pool_pick`, with both as they were. Errors: as
+ * `lw_pool_retry`.
+ *
+ * Requires:
+ * As `lw_pool_retry` and `lw_pool_pick`.
+ */
+lw_status lw_pool_pick_again(lw_pool pool,
+                             const struct lw_request *request,
+                             const struct lw_outcome *outcome,
+                             uint32_t attempt,
+                             uint32_t flags,
+                             struct lw_retry *retry,
+                             struct lw_pick *pick);
 
 /**
  * The attempts to make for a request in turn until one succeeds: distinct nodes, best first, at most `retry.max_attempts`,
@@ -890,8 +951,22 @@ lw_status lw_pool_reload(lw_pool pool,
                          size_t len);
 
 /**
+ * `lw_pool_reload`, unless the configuration is the one that was last put in force, by whichever process; 1 into `*was_new`
+ * if it was not, else 0; `was_new` may be NULL. What was changed by hand since stays then.
+ *
+ * Errors: as `lw_pool_reload`.
+ *
+ * Requires:
+ * `config` has `len` bytes; `was_new` is NULL or writable.
+ */
+lw_status lw_pool_reload_if_new(lw_pool pool,
+                                const char *config,
+                                size_t len,
+                                uint32_t *was_new);
+
+/**
  * Copies the configuration in force out as JSON: every key, defaults included, the nodes as they are now, and `version`, how
- * often it was replaced. As `lw_pool_stats`.
+ * often it was replaced. It is a configuration again, of which `version` is ignored. As `lw_pool_stats`.
  *
  * Requires:
  * `buffer` has `capacity` bytes; `len` may be NULL.
@@ -902,10 +977,74 @@ lw_status lw_pool_config(lw_pool pool,
                          size_t *len);
 
 /**
+ * Copies one setting in force out as text, by its key in `lw_pool_config`, as `retry.max_attempts` or `strategy[0].name`:
+ * numbers in decimal, words and texts as they are, `true` and `false`, and what is made of several as JSON on one line. As
+ * `lw_node_id`.
+ *
+ * Errors: `LW_ERR_CONFIG` if there is no such setting, or it is of something that is not configured.
+ *
+ * Requires:
+ * `key` is readable; `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_setting(lw_pool pool,
+                          struct lw_str key,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *len);
+
+/**
+ * Describes the node of an id. Does what is due first, as `lw_pool_maintain`. `now_ns` 0 reads the clock.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`.
+ *
+ * Requires:
+ * `id` is readable; `status` points to a struct of its `struct_size`.
+ */
+lw_status lw_pool_node_status(lw_pool pool, struct lw_str id, uint64_t now_ns, struct lw_node_status *status);
+
+/**
+ * Describes all nodes in declared order, into `nodes[0]` to `nodes[*len - 1]`; `nodes[0].struct_size` is to be set, and the
+ * others follow at that distance. How many there are into `*len`, which is also set with `LW_ERR_BUFFER_TOO_SMALL`. With
+ * `nodes` NULL and `capacity` 0, tells how many there are. Does what is due first, as `lw_pool_maintain`.
+ *
+ * Requires:
+ * `nodes` has room for `capacity` structs of its `struct_size`; `len` is writable.
+ */
+lw_status lw_pool_nodes(lw_pool pool,
+                        struct lw_node_status *nodes,
+                        size_t capacity,
+                        size_t *len);
+
+/**
+ * `lw_pool_nodes` at a time of the caller's, on the clock of `lw_now_ns`.
+ *
+ * Requires:
+ * As `lw_pool_nodes`.
+ */
+lw_status lw_pool_nodes_at(lw_pool pool, uint64_t now_ns, struct lw_node_status *nodes, size_t capacity, size_t *len);
+
+/**
+ * Describes the nodes that have all of these labels, as `lw_pool_nodes` does all nodes.
+ *
+ * Requires:
+ * `labels` has `labels_len` labels, and their texts are readable; else as `lw_pool_nodes`.
+ */
+lw_status lw_pool_find(lw_pool pool,
+                       const struct lw_label *labels,
+                       size_t labels_len,
+                       struct lw_node_status *nodes,
+                       size_t capacity,
+                       size_t *len);
+
+/**
  * Makes an engine from a file of YAML or JSON, which `lw_engine_reload` reads again: a map `pools` of configurations by
  * name, or the configuration of one pool, which is then called `default`.
  *
- * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line.
+ * With `shared` in it, processes share the state of its pools: one that is there is attached to and not changed, see
+ * `lw_engine_differences`.
+ *
+ * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line. With `shared` also
+ * `LW_ERR_SHARED` and `LW_ERR_TOO_MANY_PROCESSES`.
  *
  * Requires:
  * `path` is readable, `engine` is writable.
@@ -975,6 +1114,25 @@ lw_status lw_engine_reload(lw_engine engine,
  * `config` has `len` bytes; `reloaded` is NULL or points to a struct of its `struct_size`.
  */
 lw_status lw_engine_reload_from(lw_engine engine, const char *config, size_t len, struct lw_reloaded *reloaded);
+
+/**
+ * `lw_engine_reload`, but for pools whose configuration is the one that was last put in force, by whichever process: what
+ * was changed by hand since, as weights, stays. For programs of many workers that all read the same file: the first that
+ * has a new one replaces the old one, and one that is started again changes nothing.
+ *
+ * Requires:
+ * `reloaded` is NULL or points to a struct of its `struct_size`.
+ */
+lw_status lw_engine_reload_if_new(lw_engine engine,
+                                  struct lw_reloaded *reloaded);
+
+/**
+ * `lw_engine_reload_if_new` from a text of `len` bytes.
+ *
+ * Requires:
+ * `config` has `len` bytes; `reloaded` is NULL or points to a struct of its `struct_size`.
+ */
+lw_status lw_engine_reload_from_if_new(lw_engine engine, const char *config, size_t len, struct lw_reloaded *reloaded);
 
 /**
  * How often a configuration was put in force, the first included.
@@ -1201,6 +1359,30 @@ lw_status lw_pool_restore(lw_pool pool,
 lw_status lw_pool_maintain(lw_pool pool, uint64_t now_ns, struct lw_maintained *maintained);
 
 /**
+ * The word for one of `LW_HEALTH_*`, as `"recovering"`; `"unknown"` for a number that is none, here and below. The text
+ * lives as long as the program.
+ */
+const char *lw_health_name(uint32_t health);
+
+/** The word for one of `LW_BREAKER_*`, as `"half_open"`. */
+const char *lw_breaker_name(uint32_t breaker);
+
+/** The word for one of `LW_OUTCOME_*`, as `"rate_limited"`. */
+const char *lw_outcome_name(uint32_t kind);
+
+/** The word for one of `LW_FAILURE_*`, as `"server_error"`. */
+const char *lw_failure_name(uint32_t failure);
+
+/** The word for one of `LW_NO_NODE_*`, as `"all_excluded"`. */
+const char *lw_no_node_name(lw_status status);
+
+/** The word for one of `LW_GIVE_UP_*`, as `"budget"`. */
+const char *lw_give_up_name(uint32_t give_up);
+
+/** The word for one of `LW_EVENT_*`, as `"topology"`. */
+const char *lw_event_name(uint32_t kind);
+
+/**
  * The place of the node of an id.
  *
  * Errors: `LW_ERR_UNKNOWN_NODE`.
@@ -1328,6 +1510,18 @@ lw_status lw_pool_register(lw_pool pool, const struct lw_node_spec *node, struct
 lw_status lw_pool_register_batch(lw_pool pool, const struct lw_node_spec *nodes, size_t len, struct lw_node_ref *added);
 
 /**
+ * Describes a member anew, by its id: weight, tier, zone, limit, labels, address, quotas, and `user_data` unless it is 0. What
+ * is known of it stays, also its draining.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`; else as `lw_pool_set_nodes`. Nothing is changed then.
+ *
+ * Requires:
+ * `node` and all it points to is readable.
+ */
+lw_status lw_pool_update(lw_pool pool,
+                         const struct lw_node_spec *node);
+
+/**
  * Takes a node out. Picks that are under way on it end as usual.
  *
  * Errors: `LW_ERR_UNKNOWN_NODE`.
@@ -1369,38 +1563,20 @@ lw_status lw_pool_drain_at(lw_pool pool, struct lw_str id, uint32_t on, uint64_t
 lw_status lw_pool_set_weight(lw_pool pool, struct lw_str id, uint32_t weight);
 
 /**
- * Describes all nodes in declared order, into `nodes[0]` to `nodes[*len - 1]`; `nodes[0].struct_size` is to be set, and the
- * others follow at that distance. How many there are into `*len`, which is also set with `LW_ERR_BUFFER_TOO_SMALL`. With
- * `nodes` NULL and `capacity` 0, tells how many there are. Does what is due first, as `lw_pool_maintain`.
+ * Sets a node's health by hand, one of `LW_HEALTH_*`: its failures in a row begin anew, and `LW_HEALTH_HEALTHY` also closes its
+ * breaker, takes it back from an ejection, and ends the rest that it had asked for. What it learns from then on changes its
+ * health as ever. 1 into `*changed` if it was another before, else 0; `changed` may be NULL. `now_ns` 0 reads the clock.
+ *
+ * Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_INVALID_ARGUMENT` for another number.
  *
  * Requires:
- * `nodes` has room for `capacity` structs of its `struct_size`; `len` is writable.
+ * `id` is readable; `changed` is NULL or writable.
  */
-lw_status lw_pool_nodes(lw_pool pool,
-                        struct lw_node_status *nodes,
-                        size_t capacity,
-                        size_t *len);
-
-/**
- * `lw_pool_nodes` at a time of the caller's, on the clock of `lw_now_ns`.
- *
- * Requires:
- * As `lw_pool_nodes`.
- */
-lw_status lw_pool_nodes_at(lw_pool pool, uint64_t now_ns, struct lw_node_status *nodes, size_t capacity, size_t *len);
-
-/**
- * Describes the nodes that have all of these labels, as `lw_pool_nodes` does all nodes.
- *
- * Requires:
- * `labels` has `labels_len` labels, and their texts are readable; else as `lw_pool_nodes`.
- */
-lw_status lw_pool_find(lw_pool pool,
-                       const struct lw_label *labels,
-                       size_t labels_len,
-                       struct lw_node_status *nodes,
-                       size_t capacity,
-                       size_t *len);
+lw_status lw_pool_set_health(lw_pool pool,
+                             struct lw_str id,
+                             uint32_t health,
+                             uint64_t now_ns,
+                             uint32_t *changed);
 
 /**
  * Calls `observe` with what happens in the pool from now on; with every selection only if `flags` has
@@ -1488,14 +1664,18 @@ lw_status lw_pick_finish(const struct lw_pick *pick, const struct lw_outcome *ou
 lw_status lw_pool_release(lw_pool pool, uint64_t ticket, const struct lw_outcome *outcome);
 
 /**
- * Makes a pool from YAML or JSON text of `len` bytes: see docs/configuration.md. `{}` is a pool without nodes.
+ * Makes a pool from YAML or JSON text of `len` bytes: see docs/configuration.md. `{}` is a pool without nodes. With `shared`
+ * in it, processes share its state, as `lw_engine_open`.
  *
- * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line.
+ * Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line. With `shared` also `LW_ERR_SHARED`
+ * and `LW_ERR_TOO_MANY_PROCESSES`.
  *
  * Requires:
  * `config` has `len` bytes, `pool` is writable.
  */
-lw_status lw_pool_new(const char *config, size_t len, lw_pool *pool);
+lw_status lw_pool_new(const char *config,
+                      size_t len,
+                      lw_pool *pool);
 
 /**
  * Frees a pool. Its open tickets are void: releasing one is `LW_ERR_STALE_TICKET`. Other threads may be using the pool:
@@ -1583,6 +1763,115 @@ lw_status lw_select(lw_selector selector,
                     size_t len,
                     const struct lw_selection *selection,
                     size_t *index);
+
+/**
+ * Makes an engine of the pools of a shared state that is there at `path`, without a configuration of one's own.
+ *
+ * Errors: `LW_ERR_SHARED` if there is none, or none that can be used; `LW_ERR_TOO_MANY_PROCESSES`.
+ *
+ * Requires:
+ * `path` is readable, `engine` is writable.
+ */
+lw_status lw_engine_attach(struct lw_str path, lw_engine *engine);
+
+/**
+ * `lw_engine_attach`, to look at only, without being one of the processes: nodes, figures, processes, open picks,
+ * configurations and explanations tell what is. What would change something is `LW_ERR_READ_ONLY`, and picks find no node.
+ *
+ * Errors: `LW_ERR_SHARED` if there is none, or none that can be used.
+ *
+ * Requires:
+ * `path` is readable, `engine` is writable.
+ */
+lw_status lw_engine_view(struct lw_str path,
+                         lw_engine *engine);
+
+/**
+ * Copies out the path of the file that the state of the engine's pools is in; empty if it is this process's alone. As
+ * `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_shared_path(lw_engine engine, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * `lw_engine_shared_path` of a pool.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_shared_path(lw_pool pool, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * Copies out why this process goes on alone although its configuration says `shared`, with `on_bad_segment: private`; empty
+ * if it does not. As `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_private_because(lw_engine engine,
+                                    char *buffer,
+                                    size_t capacity,
+                                    size_t *len);
+
+/**
+ * Copies out in what this process is configured otherwise than pools that were there when it attached to them: attaching
+ * changes nothing, and a reload does. A list in JSON, empty if there is nothing, of objects with `pool`, `key` (as
+ * `health.failure_threshold`; nodes go by their ids), `configured` and `in_force`, null on the side that has nothing. As
+ * `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engine_differences(lw_engine engine,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *len);
+
+/**
+ * `lw_engine_differences` of a pool.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_differences(lw_pool pool, char *buffer, size_t capacity, size_t *len);
+
+/**
+ * Describes the processes that share the state, with their unfinished picks of all pools, into `processes[0]` to
+ * `processes[*len - 1]`, as `lw_pool_nodes` does nodes; none if it is this process's alone.
+ *
+ * Requires:
+ * `processes` has room for `capacity` structs of its `struct_size`; `len` is writable.
+ */
+lw_status lw_engine_processes(lw_engine engine, struct lw_process_status *processes, size_t capacity, size_t *len);
+
+/**
+ * `lw_engine_processes` of a pool, with their unfinished picks of this pool. How many of them are on which node is told by
+ * `in_flight_by_process` of `lw_pool_stats`.
+ *
+ * Requires:
+ * As `lw_engine_processes`.
+ */
+lw_status lw_pool_processes(lw_pool pool,
+                            struct lw_process_status *processes,
+                            size_t capacity,
+                            size_t *len);
+
+/**
+ * Copies out the unfinished picks of all processes, at most `limit`, as a list in JSON: objects with `ticket`, which is good
+ * for the process alone that has it, `node` (its id), `pid`, `started_ns` and `age_ms`, the oldest first; the last two are
+ * null where nothing in the configuration needs the time of picks. `now_ns` 0 reads the clock. As `lw_pool_stats`.
+ *
+ * Requires:
+ * `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_pool_open_picks(lw_pool pool,
+                             size_t limit,
+                             uint64_t now_ns,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *len);
 
 /**
  * Copies a pool's counts, gauges and latencies out as JSON, with its nodes' in `nodes`: an object whose keys are those of

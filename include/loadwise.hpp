@@ -5,6 +5,7 @@
    loadwise/request.hpp        what a request asks for, and how an attempt ended
    loadwise/pick.hpp           picks
    loadwise/node.hpp           nodes
+   loadwise/process.hpp        processes that share a state
    loadwise/event.hpp          observers, and those who wait
    loadwise/store.hpp          state stores
    loadwise/pool.hpp           pools

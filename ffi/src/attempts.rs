@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use loadwise::{GiveUp, PlannedAttempt, Retry, RetryAsk};
+use loadwise::{Again, GiveUp, Lease, PlannedAttempt, Pool, Request, Retry, RetryAsk};
 
 use crate::error::Fail;
 use crate::guard::guard;
 use crate::outcome::{self, lw_outcome};
+use crate::pick::{self, lw_pick};
 use crate::pool::{self, lw_pool};
 use crate::request::{self, lw_request};
 use crate::sized::{self, Versioned};
@@ -43,6 +44,16 @@ pub struct lw_retry {
 
 // SAFETY: begins with struct_size; integers only.
 unsafe impl Versioned for lw_retry {}
+
+impl lw_retry {
+    fn after(after: Duration) -> Self {
+        Self { struct_size: 0, give_up: 0, after_ns: nanoseconds(after) }
+    }
+
+    fn give_up(why: GiveUp) -> Self {
+        Self { struct_size: 0, give_up: number_of(why), after_ns: 0 }
+    }
+}
 
 /// One attempt of a plan. The node's texts are copied out by `lw_node_*`.
 #[repr(C)]
@@ -81,7 +92,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// Whether to try again after attempt number `attempt` (1: the first) has ended with `outcome`, and after how long. `flags`
 /// is a sum of `LW_RETRY_IDEMPOTENT` and `LW_RETRY_SENT`. A retry that is granted is counted against the pool's budget, so
-/// ask once, and only if it will be made. The next pick should exclude the nodes that were tried.
+/// ask once, and only if it will be made; `lw_pool_pick_again` asks and picks. The next pick should exclude the nodes that were tried.
 ///
 /// Errors: `LW_ERR_INVALID_ARGUMENT` for other flags, or attempt 0.
 ///
@@ -97,29 +108,81 @@ pub unsafe extern "C" fn lw_pool_retry(
 ) -> lw_status {
     guard(|| {
         // SAFETY: as the caller promises.
-        let out = unsafe { sized::output(retry)? };
-        if flags & !(LW_RETRY_IDEMPOTENT | LW_RETRY_SENT) != 0 || attempt == 0 {
-            return Err(Fail::Status(INVALID_ARGUMENT));
-        }
-        // SAFETY: as the caller promises.
-        let answer = unsafe {
-            outcome::with(outcome, |report| {
-                let ask = RetryAsk::new(report.ending, attempt)
-                    .idempotent(flags & LW_RETRY_IDEMPOTENT != 0)
-                    .sent(flags & LW_RETRY_SENT != 0);
-                pool::with(pool, |p| Ok(p.retry(&RetryAsk { now_ns: report.now_ns, ..ask })))
-            })?
-        };
-        let (give_up, after_ns) = match answer {
-            Retry::After(after) => (0, nanoseconds(after)),
-            Retry::GiveUp(why) => (number_of(why), 0),
-        };
-        out.write(lw_retry { struct_size: 0, give_up, after_ns });
+        let (out, ask) = unsafe { (sized::output(retry)?, ask_of(outcome, attempt, flags)?) };
+        out.write(match pool::with(pool, |p| Ok(p.retry(&ask)))? {
+            Retry::After(after) => lw_retry::after(after),
+            Retry::GiveUp(why) => lw_retry::give_up(why),
+        });
         Ok(())
     })
 }
 
-fn number_of(why: GiveUp) -> u32 {
+/// `lw_pool_retry` and the pick of the next attempt in one, for hosts that go on at once: where no node takes it, nothing is
+/// counted against the budget. `request` should exclude the nodes that were tried. Into `*retry` as `lw_pool_retry`, and if
+/// `give_up` is 0 in it, into `*pick` as `lw_pool_pick`: the node is in flight from then on, also while the host waits for
+/// `after_ns`. With another `give_up`, `*pick` is as it was.
+///
+/// Returns `LW_OK` in both cases, or one of `LW_NO_NODE_*` as `lw_pool_pick`, with both as they were. Errors: as
+/// `lw_pool_retry`.
+///
+/// # Safety
+/// As `lw_pool_retry` and `lw_pool_pick`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_pick_again(
+    pool: lw_pool,
+    request: *const lw_request,
+    outcome: *const lw_outcome,
+    attempt: u32,
+    flags: u32,
+    retry: *mut lw_retry,
+    pick: *mut lw_pick,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let (retry, pick) = unsafe { (sized::output(retry)?, sized::output(pick)?) };
+        // SAFETY: as the caller promises.
+        let ask = unsafe { ask_of(outcome, attempt, flags)? };
+        let decision = |p: &Pool, request: &Request<'_>| {
+            Ok(match p.pick_again(request, &ask)? {
+                Again::Pick(pick, after) => (lw_retry::after(after), Some(pick.into_lease())),
+                Again::GiveUp(why) => (lw_retry::give_up(why), None),
+            })
+        };
+        let describe = |p: &Pool, (retry, lease): (lw_retry, Option<Lease>), failed: bool| {
+            let described =
+                |l: Lease| pick::described(p, pool, (l.ticket.as_u64(), l.node, l.callback_failed | failed));
+            (retry, lease.map(described))
+        };
+        // SAFETY: as the caller promises.
+        let (answer, picked) = unsafe { pick::by_request(pool, request, decision, describe)? };
+        retry.write(answer);
+        if let Some(picked) = picked {
+            pick.write(picked);
+        }
+        Ok(())
+    })
+}
+
+/// What is asked of an attempt that has ended.
+///
+/// # Safety
+/// `outcome` and all it points to is readable.
+unsafe fn ask_of(outcome: *const lw_outcome, attempt: u32, flags: u32) -> Result<RetryAsk, Fail> {
+    if flags & !(LW_RETRY_IDEMPOTENT | LW_RETRY_SENT) != 0 || attempt == 0 {
+        return Err(Fail::Status(INVALID_ARGUMENT));
+    }
+    // SAFETY: as the caller promises.
+    unsafe {
+        outcome::with(outcome, |report| {
+            let ask = RetryAsk::new(report.ending, attempt)
+                .idempotent(flags & LW_RETRY_IDEMPOTENT != 0)
+                .sent(flags & LW_RETRY_SENT != 0);
+            Ok(RetryAsk { now_ns: report.now_ns, ..ask })
+        })
+    }
+}
+
+pub(crate) fn number_of(why: GiveUp) -> u32 {
     match why {
         GiveUp::NotFailed => LW_GIVE_UP_NOT_FAILED,
         GiveUp::Unsafe => LW_GIVE_UP_UNSAFE,

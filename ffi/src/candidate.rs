@@ -11,7 +11,7 @@ use crate::guard::guard;
 use crate::handle::InCallback;
 use crate::node::{LW_NODE_HAS_LOAD, LW_NODE_HAS_REMAINING, lw_node_status};
 use crate::sized::{self, present};
-use crate::status::{INVALID_HANDLE, lw_status};
+use crate::status::{INVALID_ARGUMENT, INVALID_HANDLE, lw_status};
 use crate::text::{copy_out, lw_str, put};
 
 /// A node that may be chosen, in the hands of a callback. To be asked by `lw_candidate_*` during the callback, in its
@@ -154,6 +154,12 @@ impl Shown<'_> {
 
 pub(crate) fn health_bit(health: HealthStatus) -> u32 {
     u32::from(health.bit_flag())
+}
+
+/// The state of one of `LW_HEALTH_*`.
+pub(crate) fn health_of(bit: u32) -> Result<HealthStatus, Fail> {
+    let found = HealthStatus::ALL.into_iter().find(|health| health_bit(*health) == bit);
+    found.ok_or(Fail::Status(INVALID_ARGUMENT))
 }
 
 /// Copies the candidate's id out, as `lw_node_id`.

@@ -23,7 +23,7 @@ use crate::version::time;
 pub type lw_engine = u64;
 
 pub(crate) struct EngineObject {
-    engine: Engine,
+    pub(crate) engine: Engine,
     /// What handles of each pool share, of those that handles were asked for.
     pools: Locked<Vec<Arc<PoolObject>>>,
 }
@@ -45,7 +45,7 @@ impl Kind for EngineObject {
 }
 
 impl EngineObject {
-    fn insert(engine: Engine) -> Result<u64, Fail> {
+    pub(crate) fn insert(engine: Engine) -> Result<u64, Fail> {
         handle::insert(Self { engine, pools: Locked::default() })
     }
 
@@ -75,7 +75,7 @@ impl EngineObject {
     }
 }
 
-fn with<R>(engine: lw_engine, f: impl FnOnce(&EngineObject) -> Result<R, Fail>) -> Result<R, Fail> {
+pub(crate) fn with<R>(engine: lw_engine, f: impl FnOnce(&EngineObject) -> Result<R, Fail>) -> Result<R, Fail> {
     handle::with(engine, f)
 }
 
@@ -101,7 +101,11 @@ unsafe impl Versioned for lw_reloaded {}
 /// Makes an engine from a file of YAML or JSON, which `lw_engine_reload` reads again: a map `pools` of configurations by
 /// name, or the configuration of one pool, which is then called `default`.
 ///
-/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line.
+/// With `shared` in it, processes share the state of its pools: one that is there is attached to and not changed, see
+/// `lw_engine_differences`.
+///
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the file, the key and the line. With `shared` also
+/// `LW_ERR_SHARED` and `LW_ERR_TOO_MANY_PROCESSES`.
 ///
 /// # Safety
 /// `path` is readable, `engine` is writable.
@@ -237,6 +241,37 @@ pub unsafe extern "C" fn lw_engine_reload_from(
     })
 }
 
+/// `lw_engine_reload`, but for pools whose configuration is the one that was last put in force, by whichever process: what
+/// was changed by hand since, as weights, stays. For programs of many workers that all read the same file: the first that
+/// has a new one replaces the old one, and one that is started again changes nothing.
+///
+/// # Safety
+/// `reloaded` is NULL or points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_reload_if_new(engine: lw_engine, reloaded: *mut lw_reloaded) -> lw_status {
+    // SAFETY: as the caller promises.
+    guard(|| unsafe { reload(engine, reloaded, Engine::reload_if_new) })
+}
+
+/// `lw_engine_reload_if_new` from a text of `len` bytes.
+///
+/// # Safety
+/// `config` has `len` bytes; `reloaded` is NULL or points to a struct of its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_reload_from_if_new(
+    engine: lw_engine,
+    config: *const c_char,
+    len: usize,
+    reloaded: *mut lw_reloaded,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let document = Value::from_bytes(unsafe { document(config, len)? })?;
+        // SAFETY: as the caller promises.
+        unsafe { reload(engine, reloaded, |e| e.reload_value_if_new(&document)) }
+    })
+}
+
 /// # Safety
 /// As `lw_engine_reload`.
 unsafe fn reload(
@@ -310,7 +345,12 @@ pub unsafe extern "C" fn lw_engine_maintain(
     guard(|| {
         // SAFETY: as the caller promises.
         let out = if maintained.is_null() { None } else { Some(unsafe { sized::output(maintained)? }) };
-        let done = with(engine, |e| Ok(e.engine.maintain(time(now_ns))))?;
+        let done = with(engine, |e| {
+            let done = e.engine.maintain(time(now_ns));
+            // Other processes may have taken pools out.
+            e.let_go();
+            Ok(done)
+        })?;
         if let Some(out) = out {
             out.write(done.into());
         }

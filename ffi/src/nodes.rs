@@ -6,10 +6,10 @@ use std::mem::MaybeUninit;
 use loadwise::{ConfigError, Error, NodeSpec};
 
 use crate::amount::lw_amount;
+use crate::candidate::health_of;
 use crate::error::Fail;
-use crate::few::Few;
 use crate::guard::guard;
-use crate::node::{lw_node_ref, lw_node_status};
+use crate::node::lw_node_ref;
 use crate::pool::{self, lw_pool};
 use crate::request::lw_label;
 use crate::sized::{self, Versioned, present};
@@ -100,6 +100,14 @@ fn once<'a, T>(
 }
 
 /// # Safety
+/// `node` points to a struct of its `struct_size`, and all it points to is readable.
+unsafe fn read_one(node: *const lw_node_spec) -> Result<NodeSpec, Fail> {
+    let mut copy = MaybeUninit::uninit();
+    // SAFETY: as the caller promises.
+    unsafe { sized::input(node, &mut copy)?.read() }
+}
+
+/// # Safety
 /// `nodes` points to `len` structs of the first one's `struct_size`.
 unsafe fn read_all(nodes: *const lw_node_spec, len: usize) -> Result<Vec<NodeSpec>, Fail> {
     if len == 0 {
@@ -186,6 +194,22 @@ pub unsafe extern "C" fn lw_pool_register_batch(
     })
 }
 
+/// Describes a member anew, by its id: weight, tier, zone, limit, labels, address, quotas, and `user_data` unless it is 0. What
+/// is known of it stays, also its draining.
+///
+/// Errors: `LW_ERR_UNKNOWN_NODE`; else as `lw_pool_set_nodes`. Nothing is changed then.
+///
+/// # Safety
+/// `node` and all it points to is readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_pool_update(pool: lw_pool, node: *const lw_node_spec) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let spec = unsafe { read_one(node)? };
+        pool::with(pool, |p| Ok(p.update(spec)?))
+    })
+}
+
 /// Takes a node out. Picks that are under way on it end as usual.
 ///
 /// Errors: `LW_ERR_UNKNOWN_NODE`.
@@ -247,63 +271,29 @@ pub unsafe extern "C" fn lw_pool_set_weight(pool: lw_pool, id: lw_str, weight: u
     })
 }
 
-/// Describes all nodes in declared order, into `nodes[0]` to `nodes[*len - 1]`; `nodes[0].struct_size` is to be set, and the
-/// others follow at that distance. How many there are into `*len`, which is also set with `LW_ERR_BUFFER_TOO_SMALL`. With
-/// `nodes` NULL and `capacity` 0, tells how many there are. Does what is due first, as `lw_pool_maintain`.
+/// Sets a node's health by hand, one of `LW_HEALTH_*`: its failures in a row begin anew, and `LW_HEALTH_HEALTHY` also closes its
+/// breaker, takes it back from an ejection, and ends the rest that it had asked for. What it learns from then on changes its
+/// health as ever. 1 into `*changed` if it was another before, else 0; `changed` may be NULL. `now_ns` 0 reads the clock.
+///
+/// Errors: `LW_ERR_UNKNOWN_NODE`; `LW_ERR_INVALID_ARGUMENT` for another number.
 ///
 /// # Safety
-/// `nodes` has room for `capacity` structs of its `struct_size`; `len` is writable.
+/// `id` is readable; `changed` is NULL or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lw_pool_nodes(
+pub unsafe extern "C" fn lw_pool_set_health(
     pool: lw_pool,
-    nodes: *mut lw_node_status,
-    capacity: usize,
-    len: *mut usize,
-) -> lw_status {
-    // SAFETY: as the caller promises.
-    unsafe { lw_pool_nodes_at(pool, 0, nodes, capacity, len) }
-}
-
-/// `lw_pool_nodes` at a time of the caller's, on the clock of `lw_now_ns`.
-///
-/// # Safety
-/// As `lw_pool_nodes`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn lw_pool_nodes_at(
-    pool: lw_pool,
+    id: lw_str,
+    health: u32,
     now_ns: u64,
-    nodes: *mut lw_node_status,
-    capacity: usize,
-    len: *mut usize,
+    changed: *mut u32,
 ) -> lw_status {
     guard(|| {
         // SAFETY: as the caller promises.
-        let out = unsafe { sized::outputs(nodes, capacity, len)? };
-        let described = pool::with(pool, |p| Ok(p.nodes_at(time(now_ns))))?;
-        out.write(described.iter().map(lw_node_status::from))
-    })
-}
-
-/// Describes the nodes that have all of these labels, as `lw_pool_nodes` does all nodes.
-///
-/// # Safety
-/// `labels` has `labels_len` labels, and their texts are readable; else as `lw_pool_nodes`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn lw_pool_find(
-    pool: lw_pool,
-    labels: *const lw_label,
-    labels_len: usize,
-    nodes: *mut lw_node_status,
-    capacity: usize,
-    len: *mut usize,
-) -> lw_status {
-    guard(|| {
+        let id = unsafe { id.text()? };
+        let health = health_of(health)?;
+        let has_changed = pool::with(pool, |p| Ok(p.set_health_at(id, health, time(now_ns))?))?;
         // SAFETY: as the caller promises.
-        let (out, labels) = unsafe { (sized::outputs(nodes, capacity, len)?, array(labels, labels_len)?) };
-        let mut pairs = Few::new();
-        // SAFETY: as the caller promises.
-        let pairs = pairs.fill(labels, |label: &lw_label| unsafe { Ok((label.key.text()?, label.value.text()?)) })?;
-        let found = pool::with(pool, |p| Ok(p.find(pairs)))?;
-        out.write(found.iter().map(lw_node_status::from))
+        unsafe { put(changed, u32::from(has_changed)) };
+        Ok(())
     })
 }

@@ -119,10 +119,29 @@ pub(crate) unsafe fn decide_any(
         Ok(out) => out,
         Err(fail) => return status_of(Err(fail)),
     };
-    status_of(handle::with(pool, |p: &PoolObject| {
+    // SAFETY: as the caller promises.
+    let picked = unsafe {
+        by_request(pool, request, decision, |p, (ticket, node, f), failed| {
+            described(p, pool, (ticket, node, f | failed))
+        })
+    };
+    status_of(picked.map(|picked| out.write(picked)))
+}
+
+/// What a decision comes to for a request of any kind, described by one who is told whether a callback has failed.
+///
+/// # Safety
+/// `request` and all it points to is readable.
+pub(crate) unsafe fn by_request<T, R>(
+    pool: lw_pool,
+    request: *const lw_request,
+    decision: impl Fn(&Pool, &Request<'_>) -> Result<T, NoNode>,
+    describe: impl FnOnce(&Pool, T, bool) -> R,
+) -> Result<R, Fail> {
+    handle::with(pool, |p: &PoolObject| {
         handle::remember_pool(pool, p);
         // SAFETY: as the caller promises.
-        let picked = unsafe {
+        unsafe {
             request::with(request, |request, failed| {
                 // Relaxed: a callback that was just set may miss the key of a pick that is under way.
                 let decided = if p.has_own_strategy.load(Ordering::Relaxed) {
@@ -131,21 +150,23 @@ pub(crate) unsafe fn decide_any(
                     decision(&p.pool, request)
                 };
                 match decided {
-                    Ok((ticket, node, f)) => Ok(described(&p.pool, pool, (ticket, node, f | failed.get()))),
+                    Ok(decided) => Ok(describe(&p.pool, decided, failed.get())),
                     Err(no_node) => {
                         let callback_failed = no_node.callback_failed | failed.get();
                         Err(NoNode { callback_failed, ..no_node }.into())
                     }
                 }
-            })?
-        };
-        out.write(picked);
-        Ok(())
-    }))
+            })
+        }
+    })
 }
 
 #[inline(always)]
-fn described(pool: &Pool, handle: lw_pool, (ticket, node, callback_failed): (u64, NodeRef, bool)) -> lw_pick {
+pub(crate) fn described(
+    pool: &Pool,
+    handle: lw_pool,
+    (ticket, node, callback_failed): (u64, NodeRef, bool),
+) -> lw_pick {
     lw_pick {
         struct_size: size_of::<lw_pick>() as u32,
         flags: flags(callback_failed),

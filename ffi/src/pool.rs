@@ -51,9 +51,11 @@ impl PoolObject {
     }
 }
 
-/// Makes a pool from YAML or JSON text of `len` bytes: see docs/configuration.md. `{}` is a pool without nodes.
+/// Makes a pool from YAML or JSON text of `len` bytes: see docs/configuration.md. `{}` is a pool without nodes. With `shared`
+/// in it, processes share its state, as `lw_engine_open`.
 ///
-/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line.
+/// Errors: `LW_ERR_CONFIG` and `LW_ERR_LIMIT`; `lw_last_error` names the key and the line. With `shared` also `LW_ERR_SHARED`
+/// and `LW_ERR_TOO_MANY_PROCESSES`.
 ///
 /// # Safety
 /// `config` has `len` bytes, `pool` is writable.

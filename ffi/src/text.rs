@@ -54,7 +54,8 @@ pub(crate) unsafe fn array<'a, T>(data: *const T, len: usize) -> Result<&'a [T],
 }
 
 /// Copies a text into the caller's buffer, ending in NUL, and its length without the NUL into `*len`, which is also set if
-/// the buffer is too small, so that the caller can try again with `*len + 1` bytes.
+/// the buffer is too small, so that the caller can try again with `*len + 1` bytes. No buffer at all is never too small:
+/// who gives none asks for the length, or only whether there is such a text.
 ///
 /// # Safety
 /// `buffer` has `capacity` writable bytes; `len` is NULL or writable.
@@ -68,8 +69,7 @@ pub(crate) unsafe fn copy_out(text: &str, buffer: *mut c_char, capacity: usize, 
         unsafe { len.write(text.len()) };
     }
     if capacity <= text.len() {
-        // Asking for the length alone is no failure.
-        return if buffer.is_null() && !len.is_null() { Ok(()) } else { Err(Fail::Status(BUFFER_TOO_SMALL)) };
+        return if buffer.is_null() { Ok(()) } else { Err(Fail::Status(BUFFER_TOO_SMALL)) };
     }
     // SAFETY: the text and its NUL fit.
     unsafe {

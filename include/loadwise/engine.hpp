@@ -14,19 +14,21 @@ public:
     /* From a file, which reload() reads again. Throws Error, whose message names the file, the key and the line. */
     static Engine open(std::string_view path)
     {
-        Engine engine;
-        lw_engine raw = 0;
-        detail::check(lw_engine_open(detail::str(path), &raw));
-        engine.handle_ = detail::Handle<lw_engine_free>(raw);
-        return engine;
+        return made([&](lw_engine *raw) { return lw_engine_open(detail::str(path), raw); });
     }
     static Engine from_config(std::string_view config)
     {
-        Engine engine;
-        lw_engine raw = 0;
-        detail::check(lw_engine_from_config(config.data() ? config.data() : "", config.size(), &raw));
-        engine.handle_ = detail::Handle<lw_engine_free>(raw);
-        return engine;
+        return made([&](lw_engine *raw) { return lw_engine_from_config(detail::data(config), config.size(), raw); });
+    }
+    /* The pools of a shared state that is there, without a configuration of one's own. */
+    static Engine attach(std::string_view path)
+    {
+        return made([&](lw_engine *raw) { return lw_engine_attach(detail::str(path), raw); });
+    }
+    /* To look at only, without being one of the processes. */
+    static Engine view(std::string_view path)
+    {
+        return made([&](lw_engine *raw) { return lw_engine_view(detail::str(path), raw); });
     }
 
     /* The pool of a name: ask once and keep it. It may outlive the engine. */
@@ -51,15 +53,23 @@ public:
     /* Reads the file again, and puts it in force as a whole, or throws and leaves all as it is. */
     lw_reloaded reload() const
     {
-        auto done = detail::sized<lw_reloaded>();
-        detail::check(lw_engine_reload(handle(), &done));
-        return done;
+        return reloaded([&](lw_reloaded *done) { return lw_engine_reload(handle(), done); });
     }
     lw_reloaded reload_from(std::string_view config) const
     {
-        auto done = detail::sized<lw_reloaded>();
-        detail::check(lw_engine_reload_from(handle(), config.data() ? config.data() : "", config.size(), &done));
-        return done;
+        return reloaded(
+            [&](lw_reloaded *done) { return lw_engine_reload_from(handle(), detail::data(config), config.size(), done); });
+    }
+    /* The same, but for pools whose configuration is the one that was last put in force, by whichever process. */
+    lw_reloaded reload_if_new() const
+    {
+        return reloaded([&](lw_reloaded *done) { return lw_engine_reload_if_new(handle(), done); });
+    }
+    lw_reloaded reload_from_if_new(std::string_view config) const
+    {
+        return reloaded([&](lw_reloaded *done) {
+            return lw_engine_reload_from_if_new(handle(), detail::data(config), config.size(), done);
+        });
     }
     std::uint64_t version() const
     {
@@ -69,9 +79,19 @@ public:
     }
 
     /* The configuration in force, as JSON. */
-    std::string config() const
+    std::string config() const { return text(lw_engine_config); }
+    /* In what pools that were there already are configured otherwise, as JSON. */
+    std::string differences() const { return text(lw_engine_differences); }
+    /* The file of the shared state; empty if it is this process's alone. */
+    std::string shared_path() const { return text(lw_engine_shared_path); }
+    /* Why this process goes on alone although its configuration says `shared`; empty if it does not. */
+    std::string private_because() const { return text(lw_engine_private_because); }
+    /* Those that share the state, with their unfinished picks of all pools. */
+    std::vector<ProcessStatus> processes() const
     {
-        return detail::copied([&](char *b, std::size_t n, std::size_t *l) { return lw_engine_config(handle(), b, n, l); });
+        return detail::processes([&](lw_process_status *processes, std::size_t capacity, std::size_t *len) {
+            return lw_engine_processes(handle(), processes, capacity, len);
+        });
     }
     /* The figures of all pools, as JSON. */
     std::string stats(std::uint64_t now_ns = 0) const
@@ -96,7 +116,24 @@ public:
     lw_engine handle() const noexcept { return handle_.get(); }
 
 private:
-    Engine() = default;
+    explicit Engine(lw_engine handle) noexcept : handle_(handle) {}
+
+    template <class Open> static Engine made(Open open)
+    {
+        lw_engine raw = 0;
+        detail::check(open(&raw));
+        return Engine(raw);
+    }
+    template <class Reload> static lw_reloaded reloaded(Reload reload)
+    {
+        auto done = detail::sized<lw_reloaded>();
+        detail::check(reload(&done));
+        return done;
+    }
+    template <class Copy> std::string text(Copy copy) const
+    {
+        return detail::copied([&](char *b, std::size_t n, std::size_t *l) { return copy(handle(), b, n, l); });
+    }
 
     detail::Handle<lw_engine_free> handle_;
 };

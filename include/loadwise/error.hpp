@@ -36,6 +36,8 @@ struct NoNode {
     bool callback_failed = false; /* whether a predicate or an own strategy threw on the way */
 
     const char *reason() const noexcept { return lw_status_text(status); }
+    /* The word for it, as "all_excluded". */
+    const char *name() const noexcept { return lw_no_node_name(status); }
 };
 
 namespace detail {
@@ -111,6 +113,9 @@ template <class T, class Call> std::vector<T> listed(std::size_t room, Call call
     list.resize(len);
     return list;
 }
+
+/* The start of a text, which is never NULL. */
+inline const char *data(std::string_view text) { return text.data() ? text.data() : ""; }
 
 /* Lets a callback of the ABI call a std::function: its user_data is one of the heap, and this its drop. */
 template <class Function> void drop_function(void *data) noexcept

@@ -6,6 +6,7 @@
 #include "event.hpp"
 #include "node.hpp"
 #include "pick.hpp"
+#include "process.hpp"
 #include "store.hpp"
 
 #include <memory>
@@ -33,6 +34,12 @@ struct Retry {
     explicit operator bool() const noexcept { return give_up == 0; }
 };
 
+/* Another attempt. */
+struct Again {
+    Pick pick;
+    std::chrono::nanoseconds after; /* how long to wait with it */
+};
+
 /* One attempt of a plan. */
 struct Attempt {
     lw_node_ref node{};
@@ -44,6 +51,15 @@ struct Plan {
     std::vector<Attempt> attempts;
     std::optional<std::chrono::nanoseconds> hedge_after; /* when to send a second one beside the first, if that is known */
 };
+
+/* Reads a pool's configuration and makes nothing of it: the same as JSON with every default, which is a configuration again.
+   Throws Error, whose message names the key and the line. */
+inline std::string config_check(std::string_view config)
+{
+    return detail::copied([&](char *b, std::size_t n, std::size_t *l) {
+        return lw_config_check(detail::data(config), config.size(), b, n, l);
+    });
+}
 
 /* A set of nodes under one policy. All members may be called from any thread, but for moving and destroying it. */
 class Pool {
@@ -161,6 +177,13 @@ public:
     }
     /* `register` is a keyword of C++. */
     void register_node(const NodeSpec &node) const { register_batch({node}); }
+    /* Describes a member anew; what is known of it stays. */
+    void update(const NodeSpec &node) const
+    {
+        const std::vector<NodeSpec> nodes(1, node);
+        detail::Specs specs(nodes);
+        detail::check(lw_pool_update(handle(), specs.raw.data()));
+    }
     void deregister(std::string_view id) const { detail::check(lw_pool_deregister(handle(), detail::str(id))); }
     void drain(std::string_view id, bool on = true) const
     {
@@ -169,6 +192,13 @@ public:
     void set_weight(std::string_view id, std::uint32_t weight) const
     {
         detail::check(lw_pool_set_weight(handle(), detail::str(id), weight));
+    }
+    /* By hand, one of LW_HEALTH_*. Whether it was another before. */
+    bool set_health(std::string_view id, std::uint32_t health, std::uint64_t now_ns = 0) const
+    {
+        std::uint32_t changed = 0;
+        detail::check(lw_pool_set_health(handle(), detail::str(id), health, now_ns, &changed));
+        return changed != 0;
     }
     void set_user_data(lw_node_ref node, std::uint64_t user_data) const
     {
@@ -196,6 +226,16 @@ public:
         return described(detail::listed<lw_node_status>(size(), [&](lw_node_status *n, std::size_t c, std::size_t *l) {
             return lw_pool_nodes(handle(), n, c, l);
         }));
+    }
+    /* One of them, by its id. */
+    std::optional<NodeStatus> node_status(std::string_view id, std::uint64_t now_ns = 0) const
+    {
+        auto raw = detail::sized<lw_node_status>();
+        lw_status status = lw_pool_node_status(handle(), detail::str(id), now_ns, &raw);
+        if (status == LW_ERR_UNKNOWN_NODE)
+            return std::nullopt;
+        detail::check(status);
+        return detail::described(handle(), raw);
     }
     /* Those that have all of these labels. */
     std::vector<NodeStatus> find(const Labels &labels) const
@@ -291,6 +331,22 @@ public:
         detail::check(lw_pool_retry(handle(), &raw, attempt, flags, &retry));
         return Retry{retry.give_up, std::chrono::nanoseconds(retry.after_ns)};
     }
+    /* The same, and the pick of the next attempt: where no node takes it, it costs the budget nothing. The request should
+       exclude the nodes that were tried. A Retry says why to give up. */
+    [[nodiscard]] std::variant<NoNode, Retry, Again> pick_again(const Request &request, const Outcome &outcome,
+                                                                std::uint32_t attempt, std::uint32_t flags) const
+    {
+        auto retry = detail::sized<lw_retry>();
+        auto pick = detail::sized<lw_pick>();
+        lw_request asked = request.raw();
+        lw_outcome raw = outcome.raw();
+        lw_status status = lw_pool_pick_again(handle(), &asked, &raw, attempt, flags, &retry, &pick);
+        if (status != LW_OK)
+            return detail::why(status);
+        if (retry.give_up != 0)
+            return Retry{retry.give_up, {}};
+        return Again{Pick(pick), std::chrono::nanoseconds(retry.after_ns)};
+    }
     /* The attempts to make for a request in turn. */
     std::variant<NoNode, Plan> plan(const Request &request = {}) const
     {
@@ -313,8 +369,40 @@ public:
     /* Replaces the configuration while picks are running. */
     void reload(std::string_view config) const
     {
-        detail::check(lw_pool_reload(handle(), config.data() ? config.data() : "", config.size()));
+        detail::check(lw_pool_reload(handle(), detail::data(config), config.size()));
     }
+    /* The same, unless it is the one that was last put in force, by whichever process. Whether it was not. */
+    bool reload_if_new(std::string_view config) const
+    {
+        std::uint32_t was_new = 0;
+        detail::check(lw_pool_reload_if_new(handle(), detail::data(config), config.size(), &was_new));
+        return was_new != 0;
+    }
+    /* One setting in force as text, by its key, as `retry.max_attempts`. */
+    std::string setting(std::string_view key) const
+    {
+        return detail::copied([&](char *b, std::size_t n, std::size_t *l) {
+            return lw_pool_setting(handle(), detail::str(key), b, n, l);
+        });
+    }
+
+    /* Of a state that processes share, as of Engine. */
+    std::string differences() const { return text(lw_pool_differences); }
+    std::string shared_path() const { return text(lw_pool_shared_path); }
+    std::vector<ProcessStatus> processes() const
+    {
+        return detail::processes([&](lw_process_status *processes, std::size_t capacity, std::size_t *len) {
+            return lw_pool_processes(handle(), processes, capacity, len);
+        });
+    }
+    /* The oldest picks that nobody has finished yet, of all processes, as JSON. */
+    std::string open_picks(std::size_t limit, std::uint64_t now_ns = 0) const
+    {
+        return detail::copied([&](char *b, std::size_t n, std::size_t *l) {
+            return lw_pool_open_picks(handle(), limit, now_ns, b, n, l);
+        });
+    }
+
     /* Data as JSON: the configuration in force; counts, gauges and latencies; what was learned of nodes. */
     std::string config() const { return text(lw_pool_config); }
     std::string stats(std::uint64_t now_ns = 0) const
@@ -356,7 +444,7 @@ public:
     std::size_t learn_from(std::string_view learned) const
     {
         std::size_t count = 0;
-        detail::check(lw_pool_learn_from(handle(), learned.data() ? learned.data() : "", learned.size(), &count));
+        detail::check(lw_pool_learn_from(handle(), detail::data(learned), learned.size(), &count));
         return count;
     }
     std::size_t restore(std::string_view path) const
@@ -416,7 +504,7 @@ private:
     static std::uint64_t make(std::string_view config)
     {
         lw_pool pool = 0;
-        detail::check(lw_pool_new(config.data() ? config.data() : "", config.size(), &pool));
+        detail::check(lw_pool_new(detail::data(config), config.size(), &pool));
         return pool;
     }
 

@@ -21,7 +21,8 @@ static void never_told(const lw_event *event, void *user_data)
 /* Every function of a handle, with this handle. */
 static void every_function_refuses(lw_pool handle, lw_status wanted, lw_status wanted_of_tickets)
 {
-    lw_pick pick = LW_PICK_INIT;
+    lw_pick pick = LW_PICK_INIT, again = LW_PICK_INIT;
+    lw_process_status process = LW_PROCESS_STATUS_INIT;
     lw_node_spec spec = LW_NODE_SPEC_INIT;
     lw_node_ref place;
     lw_load load = LW_LOAD_INIT;
@@ -85,6 +86,16 @@ static void every_function_refuses(lw_pool handle, lw_status wanted, lw_status w
     STATUS(wanted, lw_pool_next_check(handle, &data));
     STATUS(wanted, lw_pool_report_check(handle, str("a"), 1, 0, 0, NULL));
     STATUS(wanted, lw_pool_retry(handle, &SUCCESS, 1, 0, &retry));
+    STATUS(wanted, lw_pool_pick_again(handle, NULL, &SUCCESS, 1, 0, &retry, &again));
+    STATUS(wanted, lw_pool_update(handle, &spec));
+    STATUS(wanted, lw_pool_set_health(handle, str("a"), LW_HEALTH_HEALTHY, 0, NULL));
+    STATUS(wanted, lw_pool_node_status(handle, str("a"), 0, &status));
+    STATUS(wanted, lw_pool_reload_if_new(handle, "{}", 2, NULL));
+    STATUS(wanted, lw_pool_setting(handle, str("seed"), text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_differences(handle, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_shared_path(handle, text, sizeof text, NULL));
+    STATUS(wanted, lw_pool_processes(handle, &process, 1, &len));
+    STATUS(wanted, lw_pool_open_picks(handle, 1, 0, text, sizeof text, NULL));
     STATUS(wanted, lw_pool_plan(handle, NULL, &attempt, 1, &len, NULL));
     STATUS(wanted, lw_pool_learned(handle, text, sizeof text, NULL));
     STATUS(wanted, lw_pool_learn_from(handle, "{}", 2, NULL));

@@ -311,6 +311,86 @@ static void nodes_come_and_go(void)
     OK(lw_pool_free(pool));
 }
 
+static void a_member_is_described_anew(void)
+{
+    lw_pool pool = pool_of("nodes: [{id: a, user_data: 5, labels: {region: us}}, b]");
+    lw_label label = {str("region"), str("eu")};
+    lw_node_spec spec = LW_NODE_SPEC_INIT;
+    lw_node_status status = LW_NODE_STATUS_INIT;
+    lw_outcome failure = outcome_of(LW_OUTCOME_FAILURE);
+    lw_pick pick = LW_PICK_INIT;
+    lw_request request = LW_REQUEST_INIT;
+    lw_str b = str("b");
+    request.exclude = &b;
+    request.exclude_len = 1;
+    OK(lw_pool_pick(pool, &request, &pick));
+    OK(lw_pool_report(pool, str("a"), &failure, NULL));
+    OK(lw_pool_drain(pool, str("a"), 1));
+    spec.id = str("a");
+    spec.address = str("a.example:80");
+    spec.weight = 9;
+    spec.tier = 1;
+    spec.max_in_flight = 4;
+    spec.labels = &label;
+    spec.labels_len = 1;
+    OK(lw_pool_update(pool, &spec));
+    OK(lw_pool_node_status(pool, str("a"), 0, &status));
+    CHECK(status.struct_size == sizeof status && status.node == pick.node && status.generation == pick.generation);
+    CHECK(status.weight == 9 && status.tier == 1 && status.max_in_flight == 4 && status.user_data == 5);
+    /* What is known of it stays. */
+    CHECK(status.in_flight == 1 && status.consecutive_failures == 1 && (status.flags & LW_NODE_DRAINING));
+    char address[256];
+    OK(lw_node_address(pool, pick.node, pick.generation, address, sizeof address, NULL));
+    CHECK(!strcmp(address, "a.example:80"));
+    OK(lw_node_label(pool, pick.node, pick.generation, str("region"), NULL, address, sizeof address, NULL));
+    CHECK(!strcmp(address, "eu"));
+    OK(lw_pick_finish(&pick, &failure));
+
+    spec.user_data = 6;
+    spec.tier = 8;
+    STATUS(LW_ERR_CONFIG, lw_pool_update(pool, &spec));
+    SAYS("tier");
+    CHECK(status_of(pool, "a").user_data == 5);
+    spec.tier = 0;
+    OK(lw_pool_update(pool, &spec));
+    CHECK(status_of(pool, "a").user_data == 6);
+    spec.id = str("z");
+    STATUS(LW_ERR_UNKNOWN_NODE, lw_pool_update(pool, &spec));
+    spec.struct_size = 4;
+    STATUS(LW_ERR_STRUCT_SIZE, lw_pool_update(pool, &spec));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_update(pool, NULL));
+    STATUS(LW_ERR_UNKNOWN_NODE, lw_pool_node_status(pool, str("z"), 0, &status));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pool_node_status(pool, str("a"), 0, NULL));
+    status.struct_size = 4;
+    STATUS(LW_ERR_STRUCT_SIZE, lw_pool_node_status(pool, str("a"), 0, &status));
+    OK(lw_pool_free(pool));
+}
+
+static void health_is_set_by_hand(void)
+{
+    lw_pool pool = pool_of("breaker: {consecutive_failures: 2}\nnodes: [a, b]");
+    uint32_t changed = 9;
+    OK(lw_pool_set_health(pool, str("a"), LW_HEALTH_UNHEALTHY, 0, &changed));
+    CHECK(changed == 1 && status_of(pool, "a").health == LW_HEALTH_UNHEALTHY && all_go_to(pool, "b", lw_now_ns()));
+    OK(lw_pool_set_health(pool, str("a"), LW_HEALTH_UNHEALTHY, 0, &changed));
+    CHECK(changed == 0);
+    OK(lw_pool_set_health(pool, str("a"), LW_HEALTH_HEALTHY, 0, &changed));
+    CHECK(changed == 1 && (status_of(pool, "a").flags & LW_NODE_AVAILABLE));
+    /* That closes a breaker, too. */
+    for (int i = 0; i < 2; i++)
+        report_at(pool, "b", LW_OUTCOME_FAILURE, 0);
+    CHECK(status_of(pool, "b").breaker == LW_BREAKER_OPEN);
+    OK(lw_pool_set_health(pool, str("b"), LW_HEALTH_HEALTHY, 0, NULL));
+    CHECK(status_of(pool, "b").breaker == LW_BREAKER_CLOSED && status_of(pool, "b").consecutive_failures == 0);
+    OK(lw_pool_set_health(pool, str("b"), LW_HEALTH_DEGRADED, 0, NULL));
+    CHECK(status_of(pool, "b").health == LW_HEALTH_DEGRADED);
+    const uint32_t wrong[] = {0, 3, 16, UINT32_MAX};
+    for (int i = 0; i < 4; i++)
+        STATUS(LW_ERR_INVALID_ARGUMENT, lw_pool_set_health(pool, str("a"), wrong[i], 0, NULL));
+    STATUS(LW_ERR_UNKNOWN_NODE, lw_pool_set_health(pool, str("z"), LW_HEALTH_HEALTHY, 0, NULL));
+    OK(lw_pool_free(pool));
+}
+
 static void all_nodes_are_listed_in_order(void)
 {
     lw_pool pool = pool_of("nodes: [a, b, c]");
@@ -398,6 +478,8 @@ int main(void)
     RUN(failures_make_a_node_unhealthy);
     RUN(latencies_and_loads_are_told_and_shown);
     RUN(nodes_come_and_go);
+    RUN(a_member_is_described_anew);
+    RUN(health_is_set_by_hand);
     RUN(all_nodes_are_listed_in_order);
     RUN(strategies_change_while_running);
     RUN(forgotten_picks_are_given_up);

@@ -6,6 +6,8 @@
 #include <map>
 #include <thread>
 
+#include <unistd.h>
+
 using namespace loadwise;
 
 static int failures, tests_failed;
@@ -344,6 +346,67 @@ static void what_pools_tell_of_themselves()
     CHECK(thrown([&] { pool.reload("{strategy: best}"); }) == LW_ERR_CONFIG);
 }
 
+static void settings_and_members_by_hand()
+{
+    std::string whole = config_check("{retry: {max_attempts: 7}, nodes: [a, b]}");
+    CHECK(has(whole, "\"max_attempts\": 7") && config_check(whole) == whole);
+    CHECK(thrown([] { config_check("{strategy: best}"); }) == LW_ERR_CONFIG);
+    Pool pool(whole);
+    CHECK(pool.setting("retry.max_attempts") == "7" && pool.setting("strategy[0].name") == "p2c");
+    CHECK(thrown([&] { pool.setting("retry.attempts"); }) == LW_ERR_CONFIG);
+    CHECK(!pool.reload_if_new(pool.config()) && pool.reload_if_new("{nodes: [a, b, c]}"));
+    NodeSpec spec;
+    spec.id = "a";
+    spec.weight = 5;
+    spec.labels = {{"region", "eu"}};
+    pool.update(spec);
+    CHECK(pool.node_status("a")->weight == 5 && !pool.node_status("z") && pool.find({{"region", "eu"}}).size() == 1);
+    CHECK(pool.set_health("a", LW_HEALTH_UNHEALTHY) && !pool.set_health("a", LW_HEALTH_UNHEALTHY));
+    CHECK(pool.node_status("a")->health == LW_HEALTH_UNHEALTHY);
+    CHECK(thrown([&] { pool.set_health("a", 3); }) == LW_ERR_INVALID_ARGUMENT);
+    spec.id = "z";
+    CHECK(thrown([&] { pool.update(spec); }) == LW_ERR_UNKNOWN_NODE);
+}
+
+static void attempts_are_picked_again()
+{
+    Pool pool("{nodes: [a, b]}");
+    Outcome refused = Outcome::failure(LW_FAILURE_CONNECT);
+    auto again = pool.pick_again(Request().exclude("a"), refused, 1, 0);
+    CHECK(std::get<Again>(again).pick.id() == "b" && std::get<Again>(again).after <= std::chrono::milliseconds(25));
+    CHECK(in_flight(pool) == 1);
+    again = pool.pick_again(Request(), refused, 99, 0);
+    CHECK(std::get<Retry>(again).give_up == LW_GIVE_UP_ATTEMPTS && in_flight(pool) == 0);
+    again = pool.pick_again(Request().exclude("a").exclude("b"), refused, 1, 0);
+    CHECK(!std::strcmp(std::get<NoNode>(again).name(), "all_excluded"));
+}
+
+static void engines_share_a_state()
+{
+    std::string path = std::string(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") + "/loadwise-raii-" +
+                       std::to_string(getpid());
+    std::string config = "{shared: '" + path + "', nodes: [a, b]}";
+    {
+        Engine one = Engine::from_config(config), other = Engine::attach(path), looking = Engine::view(path);
+        Pool pool = one.pool("default"), seen = looking.pool("default");
+        Pick pick = must(pool.pick());
+        CHECK(in_flight(other.pool("default")) == 1 && in_flight(seen) == 1);
+        CHECK(one.shared_path() == path && seen.shared_path() == path && one.private_because().empty());
+        CHECK(one.differences() == "[]" && pool.differences() == "[]");
+        CHECK(has(seen.open_picks(9), "\"ticket\": ") && pool.open_picks(0) == "[]");
+        std::vector<ProcessStatus> processes = looking.processes();
+        CHECK(processes.size() == 1 && processes[0].pid == static_cast<std::uint32_t>(getpid()));
+        CHECK(processes[0].alive && !processes[0].is_own && processes[0].in_flight == 1 && !processes[0].command.empty());
+        CHECK(pool.processes()[0].is_own && pool.processes()[0].in_namespace);
+        CHECK(thrown([&] { seen.set_weight("a", 2); }) == LW_ERR_READ_ONLY);
+        CHECK(std::holds_alternative<NoNode>(seen.pick()));
+        CHECK(one.reload_from_if_new(config).changed == 0 && pick.success());
+        CHECK(thrown([&] { one.reload_if_new(); }) == LW_ERR_CONFIG);
+    }
+    CHECK(unlink(path.c_str()) == 0);
+    CHECK(thrown([&] { Engine::attach(path); }) == LW_ERR_SHARED && thrown([&] { Engine::view(path); }) == LW_ERR_SHARED);
+}
+
 struct Map : Store {
     std::map<std::string, std::string> kept;
     bool fails = false;
@@ -422,6 +485,9 @@ int main()
     RUN(observation_ends_with_its_scope);
     RUN(advice_and_checks);
     RUN(what_pools_tell_of_themselves);
+    RUN(settings_and_members_by_hand);
+    RUN(attempts_are_picked_again);
+    RUN(engines_share_a_state);
     RUN(stores_may_throw);
     RUN(engines_own_their_pools);
     return tests_failed != 0;

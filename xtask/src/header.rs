@@ -27,6 +27,7 @@ const INITS: &str = "
 #define LW_STORE_INIT { sizeof(lw_store), 0, 0, 0, 0, 0, 0 }
 #define LW_RETRY_INIT { sizeof(lw_retry), 0, 0 }
 #define LW_ATTEMPT_INIT { sizeof(lw_attempt), 0, 0, 0, 0 }
+#define LW_PROCESS_STATUS_INIT { sizeof(lw_process_status), 0, 0, 0, 0, 0, 0, 0, { 0 } }
 #define LW_SELECTION_INIT { sizeof(lw_selection), 0, LW_STR_NONE, 0, 0 }
 #define LW_HEALTH_CONFIG_INIT { sizeof(lw_health_config), 0, 0, 0, 0 }
 #define LW_HEALTH_RECORD_INIT { sizeof(lw_health_record), 0, 0, 0, 0, 0 }
