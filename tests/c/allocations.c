@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -84,26 +85,30 @@ static void pick_in_every_way(lw_pool pool)
     }
 }
 
+static const char FOUR[] = "nodes: [a, b, {id: c, labels: {region: eu}}, {id: d, labels: {region: eu}}]";
+
+/* Frees the pool. */
+static void allocates_nothing(lw_pool pool, const char *strategy)
+{
+    OK(lw_pool_set_strategy(pool, str(strategy)));
+    /* The first picks of a thread make its memory of the pool. */
+    pick_in_every_way(pool);
+    const long before = atomic_load(&allocations);
+    pick_in_every_way(pool);
+    if (atomic_load(&allocations) != before)
+        printf("# %s: %ld allocations\n", strategy, atomic_load(&allocations) - before);
+    CHECK(before > 0 && atomic_load(&allocations) == before);
+    OK(lw_pool_free(pool));
+}
+
 static void picking_allocates_nothing(void)
 {
     const char *strategies[] = {"p2c", "round_robin", "weighted_round_robin", "random", "weighted_random", "least_load",
                                 "least_request", "peak_ewma", "ring_hash", "maglev", "rendezvous", "most_available",
                                 "[{name: maglev, bounded_load: 1.25}, round_robin]", "adaptive", "fastest",
                                 "reported_load"};
-    lw_pool pool = pool_of("nodes: [a, b, {id: c, labels: {region: eu}}, {id: d, labels: {region: eu}}]");
-    long before = atomic_load(&allocations);
-    CHECK(before > 0);
-    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++) {
-        OK(lw_pool_set_strategy(pool, str(strategies[i])));
-        /* The first picks of a thread make its memory of the pool. */
-        pick_in_every_way(pool);
-        before = atomic_load(&allocations);
-        pick_in_every_way(pool);
-        if (atomic_load(&allocations) != before)
-            printf("# %s: %ld allocations\n", strategies[i], atomic_load(&allocations) - before);
-        CHECK(atomic_load(&allocations) == before);
-    }
-    OK(lw_pool_free(pool));
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++)
+        allocates_nothing(pool_of(FOUR), strategies[i]);
 }
 
 /* Everything that a configuration can ask of a pick. */
@@ -138,21 +143,42 @@ static void pick_with_everything(lw_pool pool)
     }
 }
 
-static void nor_with_every_policy(void)
+/* Frees the pool. */
+static void allocates_nothing_with_everything(lw_pool pool)
 {
-    lw_pool pool = pool_of(EVERYTHING);
     pick_with_everything(pool);
-    long before = atomic_load(&allocations);
+    const long before = atomic_load(&allocations);
     pick_with_everything(pool);
     if (atomic_load(&allocations) != before)
         printf("# %ld allocations\n", atomic_load(&allocations) - before);
-    CHECK(atomic_load(&allocations) == before);
+    CHECK(before > 0 && atomic_load(&allocations) == before);
     OK(lw_pool_free(pool));
+}
+
+static void nor_with_every_policy(void)
+{
+    allocates_nothing_with_everything(pool_of(EVERYTHING));
+}
+
+static void nor_on_a_shared_pool(void)
+{
+    char path[64], config[2048];
+    snprintf(path, sizeof path, "%s/loadwise-c-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+    snprintf(config, sizeof config, "shared: '%s'\n%s", path, EVERYTHING);
+    allocates_nothing_with_everything(pool_of(config));
+    CHECK(unlink(path) == 0);
+    const char *strategies[] = {"p2c", "round_robin", "weighted_round_robin", "least_request", "peak_ewma", "maglev"};
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++) {
+        snprintf(config, sizeof config, "shared: '%s'\n%s", path, FOUR);
+        allocates_nothing(pool_of(config), strategies[i]);
+        CHECK(unlink(path) == 0);
+    }
 }
 
 int main(void)
 {
     RUN(picking_allocates_nothing);
     RUN(nor_with_every_policy);
+    RUN(nor_on_a_shared_pool);
     return tests_failed != 0;
 }

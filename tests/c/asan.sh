@@ -11,7 +11,7 @@ flags="-g -O1 -Wall -Wextra -Werror -Iinclude -fsanitize=address"
 libs="$archive -lpthread -ldl -lm"
 failed=0
 programs="pool told bad_input older policies waiting events inside engine learned threads fork callbacks without_pool
-    shared shared_fork"
+    shared shared_fork bad_segments no_syscalls"
 for name in $programs; do
     cc -std=gnu11 $flags "tests/c/$name.c" -o "$dir/$name" $libs
 done

@@ -13,7 +13,7 @@ cflags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude"
 cxxflags="-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude"
 link="-L$libs -lloadwise -lpthread -ldl -lm -Wl,-rpath,$libs"
 programs="pool told bad_input older policies waiting events inside engine learned threads fork callbacks without_pool reload
-    shared shared_fork allocations"
+    shared shared_fork bad_segments allocations no_syscalls"
 
 fail() { echo "FAIL $1"; failed=1; }
 missing() { # NAME HOW
