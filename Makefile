@@ -14,6 +14,7 @@ include bindings-node/node.mk
 include bench/bench.mk
 include demo/demo.mk
 include hosts/nginx/nginx.mk
+include tests/kill/kill.mk
 -include fuzz/fuzz.mk
 
 all: ffi
