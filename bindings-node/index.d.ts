@@ -409,6 +409,8 @@ export class Engine implements Disposable {
   pool(name: string): Pool;
   /** In the order of the configuration. */
   names(): string[];
+  /** All pools, in the same order. */
+  pools(): Pool[];
   /** Reads the file again, and puts it in force as a whole. A pool that was taken out goes on for those who have it.
    * @throws {ConfigError} and changes nothing. */
   reload(options?: ReloadOptions): Reloaded;

@@ -67,6 +67,10 @@ class Engine {
     return names;
   }
 
+  pools() {
+    return this.names().map((name) => this.pool(name));
+  }
+
   reload(options = {}) {
     return this.#reloaded(this.#open.reload(undefined, asObject(options, 'options').ifNew));
   }
@@ -153,7 +157,7 @@ class Engine {
   }
 
   #handles() {
-    return this.closed ? undefined : this.names().map((name) => handleOf(this.pool(name)));
+    return this.closed ? undefined : this.pools().map(handleOf);
   }
 }
 

@@ -31,6 +31,8 @@ test('an engine has pools by name, from a file, a text or data', () => {
   ];
   for (const engine of engines) {
     assert.deepEqual(engine.names(), ['api', 'search-v2']);
+    const [api, search] = engine.pools();
+    assert.ok(api === engine.pool('api') && search === engine.pool('search-v2'));
     const pool = engine.pool('search-v2');
     assert.ok(pool instanceof Pool);
     assert.deepEqual([pool.name, pool.strategy, pool.pick({ key: 'k' }).node], ['search-v2', 'maglev', 'x']);
@@ -166,6 +168,7 @@ test('a closed engine says so, and its pools with it', () => {
   const calls = [
     () => engine.pool('api'),
     () => engine.names(),
+    () => engine.pools(),
     () => engine.reload(),
     () => engine.reloadFrom(TWO),
     () => engine.config,

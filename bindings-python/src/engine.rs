@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadwise::config::Value;
@@ -24,15 +25,20 @@ pub struct Engine {
     core: loadwise::Engine,
     /// The pools that were asked for, each with one object.
     pools: Mutex<HashMap<String, Py<Pool>>>,
+    closed: AtomicBool,
 }
 
 impl Engine {
     fn of(core: loadwise::Engine) -> Self {
-        Self { core, pools: Mutex::default() }
+        Self { core, pools: Mutex::default(), closed: AtomicBool::new(false) }
+    }
+
+    fn open_core(&self, py: Python<'_>) -> PyResult<&loadwise::Engine> {
+        if self.closed.load(Ordering::Relaxed) { Err(error::closed(py)) } else { Ok(&self.core) }
     }
 
     fn pool<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, Pool>>> {
-        let Some(core) = self.core.pool(name) else { return Ok(None) };
+        let Some(core) = self.open_core(py)?.pool(name) else { return Ok(None) };
         let known = |pools: &HashMap<String, Py<Pool>>| {
             let kept = pools.get(name)?.bind(py);
             (Arc::ptr_eq(kept.get().core(), &core) && !kept.get().is_closed()).then(|| kept.clone())
@@ -125,21 +131,30 @@ impl Engine {
         Ok(self.pool(py, key::text("name", name)?)?.map(Bound::into_any).or(default))
     }
 
-    fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {
-        name.extract::<String>().is_ok_and(|name| self.core.pool(&name).is_some())
+    fn __contains__(&self, name: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let core = self.open_core(name.py())?;
+        Ok(name.extract::<String>().is_ok_and(|name| core.pool(&name).is_some()))
     }
 
     /// The names of all pools, in the order of the configuration.
-    fn names(&self) -> Vec<String> {
-        self.core.names()
+    fn names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.open_core(py)?.names())
+    }
+
+    /// All pools, in the order of `names`.
+    #[pyo3(name = "pools")]
+    fn all_pools<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Pool>>> {
+        let pools = self.names(py)?.into_iter().map(|name| self.pool(py, &name));
+        // One may have left since.
+        pools.filter_map(Result::transpose).collect()
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        PyList::new(py, self.core.names())?.try_iter()
+        PyList::new(py, self.names(py)?)?.try_iter()
     }
 
-    fn __len__(&self) -> usize {
-        self.core.names().len()
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.names(py)?.len())
     }
 
     /// An engine is true, also without pools.
@@ -159,13 +174,14 @@ impl Engine {
         config: Option<&Bound<'_, PyAny>>,
         if_new: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let core = self.open_core(py)?;
         let put_in_force = |value: &Value| match if_new {
-            true => self.core.reload_value_if_new(value),
-            false => self.core.reload_value(value),
+            true => core.reload_value_if_new(value),
+            false => core.reload_value(value),
         };
         let reloaded = match config {
-            None if if_new => self.core.reload_if_new(),
-            None => self.core.reload(),
+            None if if_new => core.reload_if_new(),
+            None => core.reload(),
             Some(config) => match config_path(config)? {
                 None => put_in_force(&read_config(config)?),
                 Some(path) => {
@@ -183,57 +199,58 @@ impl Engine {
     /// The configuration in force with all its defaults, as a dict, which can be loaded again.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        value::give(py, &self.core.config())
+        value::give(py, &self.open_core(py)?.config())
     }
 
     /// How often a configuration was put in force, the first included.
     #[getter]
-    fn version(&self) -> u64 {
-        self.core.version()
+    fn version(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.open_core(py)?.version())
     }
 
     /// In what this process is configured otherwise than pools that were there when it attached to them, which stay as they
     /// are until a `reload`: a list of `Difference`.
     #[getter]
     fn differences<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        shared::differences(py, self.core.differences())
+        shared::differences(py, self.open_core(py)?.differences())
     }
 
     /// The file that the state of the pools is in; None if it is this process's alone.
     #[getter]
-    fn shared_path(&self) -> Option<OsString> {
-        self.core.shared_path().map(PathBuf::into_os_string)
+    fn shared_path(&self, py: Python<'_>) -> PyResult<Option<OsString>> {
+        Ok(self.open_core(py)?.shared_path().map(PathBuf::into_os_string))
     }
 
     /// Why this process goes on alone although its configuration says `shared`: its `on_bad_segment` is private. Else None.
     #[getter]
-    fn private_because(&self) -> Option<&str> {
-        self.core.private_because()
+    fn private_because(&self, py: Python<'_>) -> PyResult<Option<&str>> {
+        Ok(self.open_core(py)?.private_because())
     }
 
     /// The processes that share the state, with their unfinished picks of all pools: a list of `ProcessStatus`, empty if it
     /// is this process's alone.
     fn processes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        shared::processes(py, self.core.processes())
+        shared::processes(py, self.open_core(py)?.processes())
     }
 
     /// All pools in figures: a list of dicts as of `Pool.stats`.
     #[pyo3(signature = (now_ns=None))]
     fn stats<'py>(&self, py: Python<'py>, now_ns: Option<u64>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let stats = self.core.stats_at(now_ns.unwrap_or_else(loadwise::now_ns));
+        let stats = self.open_core(py)?.stats_at(now_ns.unwrap_or_else(loadwise::now_ns));
         stats.iter().map(|pool| value::give(py, &pool.to_value())).collect()
     }
 
     /// The same as a text for Prometheus: `format` is prometheus (0.0.4) or openmetrics.
     #[pyo3(signature = (format="prometheus"))]
     fn metrics(&self, py: Python<'_>, format: &str) -> PyResult<String> {
-        metrics::text(py, format, || self.core.stats())
+        let core = self.open_core(py)?;
+        metrics::text(py, format, || core.stats())
     }
 
     /// `Pool.maintain` of all pools.
     #[pyo3(signature = (now_ns=None))]
     fn maintain<'py>(&self, py: Python<'py>, now_ns: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
-        let maintained = self.core.maintain(now_ns.unwrap_or_else(loadwise::now_ns));
+        let maintained = self.open_core(py)?.maintain(now_ns.unwrap_or_else(loadwise::now_ns));
         self.tidy();
         status::maintained(py, maintained)
     }
@@ -241,12 +258,45 @@ impl Engine {
     /// Starts a daemon thread for all pools, those of later configurations included; see `Pool.start`.
     #[pyo3(signature = (check=None))]
     fn start(slf: &Bound<'_, Self>, check: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        slf.get().open_core(slf.py())?;
         background::start(slf.as_any(), check)
     }
 
     /// Ends the thread of `start` and waits for it; checks under way are let go. Harmless where there is none.
     fn stop(slf: &Bound<'_, Self>) -> PyResult<()> {
         background::stop(slf.as_any())
+    }
+
+    /// Whether `close` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Ends the engine and the pools that were taken from it, as `Pool.close`. A state that is shared stays for the others; it
+    /// is left with the last reference.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        this.closed.store(true, Ordering::Relaxed);
+        background::stop(slf.as_any())?;
+        let pools = std::mem::take(&mut *this.pools());
+        pools.values().try_for_each(|pool| Pool::close(pool.bind(slf.py())))
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        slf.get().open_core(slf.py())?;
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (kind, error, traceback, /))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let _ = (kind, error, traceback);
+        Self::close(slf)
     }
 
     fn __repr__(&self) -> String {

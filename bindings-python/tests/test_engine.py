@@ -31,6 +31,7 @@ def until(condition: Any) -> None:
 def test_pools_by_name() -> None:
     engine = Engine(TWO)
     assert engine.names() == list(engine) == ["shop", "search"] and len(engine) == 2
+    assert engine.pools() == [engine["shop"], engine["search"]]
     assert "shop" in engine and "mail" not in engine and 7 not in engine
     assert (engine["shop"].name, engine["search"].strategy) == ("shop", "maglev")
     assert engine["shop"] is engine["shop"] is engine.get("shop")
@@ -272,3 +273,39 @@ def test_arguments_of_the_wrong_type(tmp_path: Path) -> None:
         Engine({"pools": {"empty": {}}})["empty"].pick()
     assert not Engine({"pools": {}}).names() and Engine({"pools": {}})
     assert len(NODES) == 3
+
+
+def test_an_engine_that_is_closed() -> None:
+    with Engine(TWO) as engine:
+        shop, pick = engine["shop"], engine["shop"].pick()
+        engine.start()
+        assert not engine.closed and in_flight(shop) == 1
+    assert engine.closed and shop.closed and not pick.success()
+    calls: list[Any] = [
+        lambda: engine["shop"],
+        lambda: engine.get("shop"),
+        lambda: "shop" in engine,
+        engine.names,
+        engine.pools,
+        engine.__iter__,
+        engine.__len__,
+        engine.__enter__,
+        lambda: engine.reload(TWO),
+        lambda: engine.config,
+        lambda: engine.version,
+        lambda: engine.differences,
+        lambda: engine.shared_path,
+        lambda: engine.private_because,
+        engine.processes,
+        engine.stats,
+        engine.metrics,
+        engine.maintain,
+        engine.start,
+    ]
+    for call in calls:
+        with pytest.raises(StateError, match="closed") as error:
+            call()
+        assert error.value.code == 203
+    engine.stop()
+    engine.close()
+    assert engine and "shop" in repr(engine)

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias, Union
 
 from ._data import CheckDue
@@ -118,12 +118,8 @@ class Follower:
                     pass  # The pool was closed, or the node is gone.
 
 
-def pools_of(followed: Followed) -> Iterator[Pool]:
-    if isinstance(followed, Pool):
-        yield followed
-    else:
-        # One that a reload takes away meanwhile is not there any more.
-        yield from filter(None, map(followed.get, followed.names()))
+def pools_of(followed: Followed) -> list[Pool]:
+    return [followed] if isinstance(followed, Pool) else followed.pools()
 
 
 @atexit.register

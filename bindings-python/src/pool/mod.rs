@@ -190,7 +190,7 @@ impl Pool {
 
     /// Ends the pool: tickets are void, its thread ends, and all other calls raise StateError. Its memory goes with the
     /// last reference.
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
         this.closed.store(true, Ordering::Relaxed);
         this.put_own(None);
