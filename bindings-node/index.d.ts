@@ -214,8 +214,9 @@ export class Pick implements Disposable {
   failure(kind?: FailureKind, details?: FinishDetails): boolean;
   /** The node asked for less traffic. Says nothing about its health. */
   rateLimited(details?: FinishDetails & { retryAfterMs?: number }): boolean;
-  /** Nobody can say, and nobody is to blame: the client left, or the pick was not used. */
-  cancel(): boolean;
+  /** Nobody can say, and nobody is to blame: the client left, or the pick was not used. What it reserved of the quotas goes
+   * back, unless `usage` says what was used after all. */
+  cancel(details?: Omit<FinishDetails, 'latencyMs'>): boolean;
   /** `cancel`, unless it was finished. */
   [Symbol.dispose](): void;
 }
@@ -306,9 +307,12 @@ export class Pool implements Disposable {
   /** Replaces the configuration while picks are under way; what is known of nodes whose ids stay is kept. `seed` and
    * `limits` cannot change. Returns whether it was put in force, as it always is but with `ifNew`.
    * @throws {ConfigError} and changes nothing. */
-  reload(config: string | PoolConfig, options?: ReloadOptions): boolean;
+  reload(config: string | PoolConfig, options?: ReloadOptions & At): boolean;
   /** The configuration in force with every default, to be read as one. Its `version` is not enumerable. */
   get config(): PoolConfig & { readonly version: number };
+  /** One setting in force, by its key in `config`: `retry.max_attempts`, `strategy[0].name`, `nodes[2].weight`.
+   * @throws {ConfigError} if there is no such setting, or it is of something that is not configured. */
+  setting(key: string): unknown;
   /** How often the configuration was replaced, the first included. */
   get configVersion(): number;
   /** Its name in an engine; else `default`. */
@@ -322,9 +326,9 @@ export class Pool implements Disposable {
   /** The unfinished picks of all processes, the oldest first; at most `limit`, 100 by default. */
   openPicks(limit?: number): OpenPick[];
   /** What was learned of the nodes, as data that every language can take up. */
-  learned(): Learned;
+  learned(options?: At): Learned;
   /** Takes up what another pool has learned; of how many nodes. @throws {ConfigError} and changes nothing. */
-  learnFrom(learned: Learned | string): number;
+  learnFrom(learned: Learned | string, options?: At): number;
   /** Keeps what was learned in a file, a Map or a store; of how many nodes. */
   save(store: Store): Promise<number>;
   /** Takes up what is kept of the pool's nodes; of how many. */

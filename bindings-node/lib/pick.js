@@ -66,8 +66,8 @@ class Pick {
     return this.#finish('rate_limited', undefined, details?.retryAfterMs, details);
   }
 
-  cancel() {
-    return this.#finish('cancelled');
+  cancel(details) {
+    return this.#finish('cancelled', undefined, undefined, details);
   }
 
   [Symbol.dispose]() {

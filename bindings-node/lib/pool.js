@@ -174,7 +174,8 @@ class Pool {
   }
 
   reload(config, options = {}) {
-    return native.reload(this.#handle.number, config ?? null, asObject(options, 'options').ifNew);
+    const { ifNew, nowNs } = asObject(options, 'options');
+    return native.reload(this.#handle.number, config ?? null, ifNew, nowNs);
   }
 
   get differences() {
@@ -197,12 +198,16 @@ class Pool {
     return documentOf(native.config(this.#handle.number));
   }
 
-  learned() {
-    return native.learned(this.#handle.number);
+  setting(key) {
+    return native.setting(this.#handle.number, key);
   }
 
-  learnFrom(learned) {
-    return native.learnFrom(this.#handle.number, learned ?? null);
+  learned(options = {}) {
+    return native.learned(this.#handle.number, asObject(options, 'options').nowNs);
+  }
+
+  learnFrom(learned, options = {}) {
+    return native.learnFrom(this.#handle.number, learned ?? null, asObject(options, 'options').nowNs);
   }
 
   save(store) {

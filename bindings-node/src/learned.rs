@@ -21,6 +21,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
         &[
             ("reload", reload),
             ("config", config),
+            ("setting", setting),
             ("find", find),
             ("learned", learned),
             ("learnFrom", learn_from),
@@ -32,13 +33,13 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
     )
 }
 
-/// `reload(pool, config: text | object, ifNew)` → whether it was put in force.
+/// `reload(pool, config: text | object, ifNew, nowNs)` → whether it was put in force.
 fn reload<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let config = PoolConfig::from_value(&document(call.js, call.argument(1)?)?)?;
-    let pool = Pools::of(call)?;
+    let (pool, now_ns) = (Pools::of(call)?, call.now_ns(3)?);
     let is_new = match call.boolean(2, "ifNew", false)? {
-        true => pool.reload_if_new(&config)?,
-        false => pool.reload(&config).map(|()| true)?,
+        true => pool.reload_if_new_at(&config, now_ns)?,
+        false => pool.reload_at(&config, now_ns).map(|()| true)?,
     };
     call.js.boolean(is_new)
 }
@@ -46,6 +47,11 @@ fn reload<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 /// `config(pool)` → the configuration in force.
 fn config<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     value::document(call.js, &Pools::of(call)?.config_value())
+}
+
+/// `setting(pool, key)` → one setting of it.
+fn setting<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    value::document(call.js, &Pools::of(call)?.setting(&call.text(1, "key")?)?)
 }
 
 /// `find(pool, labels, nowNs)` → the nodes that have all of the labels.
@@ -56,15 +62,16 @@ fn find<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     data::nodes(call.js, &Pools::of(call)?.find_at(&labels, now_ns))
 }
 
-/// `learned(pool)` → what was learned, as a document.
+/// `learned(pool, nowNs)` → what was learned, as a document.
 fn learned<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    value::document(call.js, &Pools::of(call)?.learned())
+    let now_ns = call.now_ns(1)?;
+    value::document(call.js, &Pools::of(call)?.learned_at(now_ns))
 }
 
-/// `learnFrom(pool, learned: text | object)` → of how many nodes.
+/// `learnFrom(pool, learned: text | object, nowNs)` → of how many nodes.
 fn learn_from<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let learned = document(call.js, call.argument(1)?)?;
-    call.js.number(Pools::of(call)?.learn_from(&learned)? as f64)
+    let (learned, now_ns) = (document(call.js, call.argument(1)?)?, call.now_ns(2)?);
+    call.js.number(Pools::of(call)?.learn_from_at(&learned, now_ns)? as f64)
 }
 
 /// `saveFile(pool, path)` → of how many nodes.

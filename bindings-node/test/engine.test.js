@@ -102,6 +102,27 @@ test('the configuration in force has every default, and can be read as one', () 
   assert.deepEqual(pool.config, config.pools.api);
 });
 
+test('one setting is told as all are', () => {
+  const pool = new Pool({ nodes: ['a', { id: 'b', weight: 3, labels: { my_label: 'x' } }], strategy: 'maglev' });
+  const { config } = pool;
+  assert.equal(pool.setting('retry.max_attempts'), 3);
+  assert.equal(pool.setting('strategy[0].name'), 'maglev');
+  assert.deepEqual([pool.setting('health'), pool.setting('nodes')], [config.health, config.nodes]);
+  assert.equal(pool.setting('breaker'), false);
+  pool.setWeight('b', 8);
+  assert.equal(pool.setting('nodes[1].weight'), 8);
+  pool.reload({ nodes: ['a'], breaker: { open_ms: 7 } });
+  assert.equal(pool.setting('breaker.open_ms'), 7);
+  for (const nothing of ['', 'retry.attempts', 'outlier.ejection_ms', 'nodes[1]']) {
+    const error = thrown(() => pool.setting(nothing));
+    assert.ok(error instanceof ConfigError && error.key === nothing, nothing);
+  }
+  assert.equal(thrown(() => pool.setting(7)).key, 'key');
+  assert.equal(thrown(() => pool.reload({ nodes: ['a'] }, { nowNs: -1 })).key, 'nowNs');
+  pool.close();
+  assert.ok(thrown(() => pool.setting('health')) instanceof StateError);
+});
+
 test('one pool is reloaded by itself', () => {
   const pool = new Pool({ nodes: ['a', 'b'] });
   const pick = pool.pick({ exclude: ['b'] });

@@ -97,8 +97,8 @@ function operations(pool, draw, held, clock) {
     () => pool.plan(request()),
     () => pool.stats({ nowNs: now() }),
     () => pool.find({ version: 'v2' }, { nowNs: now() }),
-    () => pool.learnFrom(pool.learned()),
-    () => pool.reload({ ...pool.config, max_in_flight: 20 + below(40) }),
+    () => pool.learnFrom(pool.learned({ nowNs: now() }), { nowNs: now() }),
+    () => pool.reload({ ...pool.config, max_in_flight: 20 + below(40) }, { nowNs: now() }),
   ];
 }
 

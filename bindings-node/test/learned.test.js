@@ -68,6 +68,20 @@ test('as data, which other languages read, too', () => {
   knows(other);
 });
 
+test('times are relative to those that are given', () => {
+  const [pool, then, later] = [fresh(), 1e12, 5e12];
+  for (let i = 0; i < 3; i++) {
+    pool.report('a', 'failure', { nowNs: then });
+  }
+  const held = (of, nowNs) => of.nodeStatus('a', { nowNs }).holdUntilNs - nowNs;
+  const other = fresh();
+  assert.equal(other.learnFrom(pool.learned({ nowNs: then }), { nowNs: later }), 3);
+  assert.ok(held(pool, then) > 0);
+  assert.equal(held(other, later), held(pool, then));
+  assert.equal(thrown(() => pool.learned({ nowNs: -1 })).key, 'nowNs');
+  assert.equal(thrown(() => pool.learnFrom({ format: 1, nodes: {} }, { nowNs: 'now' })).key, 'nowNs');
+});
+
 test('what is of nobody here is left alone', async () => {
   const store = new Map();
   await experienced().save(store);

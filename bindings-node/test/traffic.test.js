@@ -120,6 +120,17 @@ test('quotas: reserved by a pick, settled by its end', () => {
   assert.equal(none.reason, 'rate_limited', 'a cost above the limit');
 });
 
+test('a pick that is cancelled gives back what it reserved, but for what was used', () => {
+  const pool = new Pool({ nodes: ['a'], quotas: [{ dimension: 'tpm', limit: 100 }] });
+  const used = () => pool.stats({ nowNs: START }).nodes[0].quotas[0].used;
+  const reserve = () => pool.pick({ cost: { tpm: 50 }, nowNs: START });
+  assert.ok(reserve().cancel({ nowNs: START }));
+  assert.equal(used(), 0);
+  assert.ok(reserve().cancel({ usage: { tpm: 20n }, nowNs: START }));
+  assert.equal(used(), 20);
+  refused(() => pool.pick().cancel({ usage: { tpm: -1 } }), 'usage.tpm');
+});
+
 test('quotas: what cannot be', () => {
   const pool = new Pool({ nodes: ['a'], quotas: [{ dimension: 'rpm', limit: 10 }] });
   for (const rpm of [-1, 0.5, NaN, Infinity, '5', null, 2n ** 64n, [], {}]) {
