@@ -128,10 +128,16 @@ export interface EndedAttempt extends AttemptEnding, At {
   idempotent?: boolean;
 }
 
+/** Why not to try again. */
+export type GiveUp = 'not_failed' | 'unsafe' | 'attempts' | 'budget' | 'no_node';
+
 /** After how long to try again, or why not to. */
-export type Retry =
-  | { afterMs: number; giveUp: undefined }
-  | { afterMs: undefined; giveUp: 'not_failed' | 'unsafe' | 'attempts' | 'budget' | 'no_node' };
+export type Retry = { afterMs: number; giveUp: undefined } | { afterMs: undefined; giveUp: GiveUp };
+
+/** The node of another attempt and after how long to make it, or why not to. */
+export type Again =
+  | { pick: Pick; afterMs: number; giveUp: undefined }
+  | { pick: undefined; afterMs: undefined; giveUp: GiveUp };
 
 /** What was learned of a pool's nodes, as a document. */
 export interface Learned {
@@ -255,6 +261,12 @@ export class Pool implements Disposable {
   ): Promise<T>;
   /** Whether to try again, for those who make their attempts themselves: ask once, and only if it will be made. */
   retry(attempt: EndedAttempt): Retry;
+  /**
+   * `retry` and the pick of the next attempt in one, for those who go on at once: where no node takes it, nothing is counted
+   * against the budget. The node is in flight from then on, also while `afterMs` pass. The request should exclude the nodes
+   * that were tried. @throws {NoNodeError}
+   */
+  pickAgain(request: PickRequest | undefined, attempt: EndedAttempt): Again;
   /** The nodes to try in turn; the first is the one of the next pick. Counts nothing. @throws {NoNodeError} */
   plan(request?: PickRequest): AttemptPlan;
   /** What the next pick would do, and why; advances nothing. */

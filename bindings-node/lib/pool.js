@@ -93,10 +93,17 @@ class Pool {
   }
 
   retry(attempt) {
-    const { outcome, kind, retryAfterMs, attempt: count, idempotent, sent, nowNs } = asObject(attempt, 'attempt');
-    const said = outcome ?? (kind === undefined ? undefined : 'failure');
-    const wait = native.retry(this.#handle.number, said, kind, retryAfterMs, count, idempotent, sent, nowNs);
+    const wait = native.retry(this.#handle.number, ...endedAttempt(attempt));
     return typeof wait === 'string' ? { afterMs: undefined, giveUp: wait } : { afterMs: wait, giveUp: undefined };
+  }
+
+  pickAgain(request, attempt) {
+    const [ended, failure] = [endedAttempt(attempt), { error: undefined }];
+    const question = (...asked) => native.pickAgain(...asked, ...ended);
+    const wait = askAll(question, this.#handle, request, failure);
+    return typeof wait === 'string'
+      ? { pick: undefined, afterMs: undefined, giveUp: wait }
+      : { pick: lastPick(this.#handle, failure), afterMs: wait, giveUp: undefined };
   }
 
   explain(request) {
@@ -401,6 +408,13 @@ function release({ number }, ticket, outcome, details) {
     return outcome === undefined ? releaseSuccess(number, ticket) : native.finish(number, ticket, outcome);
   }
   return native.finish(number, ticket, outcome, ...outcomeDetails(details));
+}
+
+/** What the addon takes of an attempt that has ended; with a kind and no outcome it is a failure. */
+function endedAttempt(ended) {
+  const { outcome, kind, retryAfterMs, attempt, idempotent, sent, nowNs } = asObject(ended, 'attempt');
+  const said = outcome ?? (kind === undefined ? undefined : 'failure');
+  return [said, kind, retryAfterMs, attempt, idempotent, sent, nowNs];
 }
 
 function outcomeDetails(details) {

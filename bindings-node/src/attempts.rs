@@ -3,18 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use loadwise::{Retry, RetryAsk};
+use loadwise::{Again, ConfigError, Retry, RetryAsk};
 
 use crate::closure::{Call, define, define_one};
 use crate::data::object;
 use crate::error::{ErrorMaker, Result};
 use crate::js::{Js, Value};
-use crate::pool::Pools;
+use crate::pool::{Pools, acquired};
 use crate::request::{self, Asked};
 use crate::{report, value};
 
 pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &Rc<ErrorMaker>) -> Result<()> {
     define_one::<_, { request::ARGUMENTS }, _>(js, object, pools, errors, "plan", plan)?;
+    define_one::<_, { request::ARGUMENTS + ENDED }, _>(js, object, pools, errors, "pickAgain", pick_again)?;
     define(
         js,
         object,
@@ -27,16 +28,52 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, pools: &Rc<Pools>, errors: &
 /// `retry(pool, outcome, kind, retryAfterMs, attempt, idempotent, sent, nowNs)` → after how many milliseconds, or a word
 /// for why not.
 fn retry<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
-    let ask = RetryAsk {
-        ending: report::ending(call, 1, 2, 3)?,
-        attempt: call.uint32(4, "attempt")?,
-        idempotent: call.boolean(5, "idempotent", false)?,
-        sent: call.boolean(6, "sent", true)?,
-        now_ns: call.nanoseconds(7, "nowNs")?,
+    told(call.js, Pools::of(call)?.retry(&ended(call, 1)?))
+}
+
+/// `pickAgain(...)`, as `askMore`, and after that what `retry` has after the pool → the same as `retry`. With a time, the
+/// registers are as after `askMore`.
+fn pick_again<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (pool, ask) = (Pools::of(call)?, ended(call, request::ARGUMENTS)?);
+    let Asked { answer, callback_failed } = request::asked(call, |request| pool.pick_again(request, &ask))?;
+    let retry = match answer {
+        Ok(Again::Pick(pick, wait)) => {
+            let mut lease = pick.into_lease();
+            lease.callback_failed |= callback_failed;
+            acquired(&call.state.registers, lease);
+            Retry::After(wait)
+        }
+        Ok(Again::GiveUp(why)) => Retry::GiveUp(why),
+        Err(mut none) => {
+            none.callback_failed |= callback_failed;
+            return Err(none.into());
+        }
     };
-    match Pools::of(call)?.retry(&ask) {
-        Retry::After(wait) => call.js.number(wait.as_nanos() as f64 / 1e6),
-        Retry::GiveUp(why) => call.js.string(why.as_str()),
+    told(call.js, retry)
+}
+
+/// How many arguments tell of an attempt that has ended.
+const ENDED: usize = 7;
+
+/// An attempt that has ended, by the arguments from `first` on.
+fn ended<T>(call: &Call<'_, T>, first: usize) -> Result<RetryAsk> {
+    let ending = report::ending(call, first, first + 1, first + 2)?;
+    let attempt = call.uint32(first + 3, "attempt")?;
+    if attempt == 0 {
+        return Err(ConfigError::new("attempt", 0, "must be 1 for the first attempt, 2 for the second").into());
+    }
+    Ok(RetryAsk {
+        idempotent: call.boolean(first + 4, "idempotent", false)?,
+        sent: call.boolean(first + 5, "sent", true)?,
+        now_ns: call.nanoseconds(first + 6, "nowNs")?,
+        ..RetryAsk::new(ending, attempt)
+    })
+}
+
+fn told<'c>(js: Js<'c>, retry: Retry) -> Result<Value<'c>> {
+    match retry {
+        Retry::After(wait) => js.number(wait.as_nanos() as f64 / 1e6),
+        Retry::GiveUp(why) => js.string(why.as_str()),
     }
 }
 

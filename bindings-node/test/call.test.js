@@ -281,6 +281,60 @@ test('retry says whether, and after how long', () => {
   assert.equal(ask({ outcome: 'failure', idempotent: true, nowNs: process.hrtime.bigint() }).giveUp, undefined);
 });
 
+test('pickAgain is a retry and the pick of its node', () => {
+  const pool = new Pool({ nodes: ['a', 'b'], retry: { base_delay_ms: 10, max_delay_ms: 10 } });
+  const first = pool.pick();
+  first.failure('connect');
+  const { pick, afterMs, giveUp } = pool.pickAgain({ exclude: [first] }, { attempt: 1, kind: 'connect' });
+  assert.deepEqual([first.node, pick.node].toSorted(), ['a', 'b']);
+  assert.ok(afterMs >= 0 && afterMs <= 10 && giveUp === undefined, `${afterMs}`);
+  assert.equal(pool.stats().inFlight, 1);
+  assert.ok(pick.success());
+  assert.equal(pool.stats().inFlight, 0);
+  const given = [
+    [{ outcome: 'success', attempt: 1 }, 'not_failed'],
+    [{ kind: 'timeout', attempt: 1 }, 'unsafe'],
+    [{ kind: 'connect', attempt: 3 }, 'attempts'],
+  ];
+  for (const [attempt, reason] of given) {
+    assert.deepEqual(pool.pickAgain(undefined, attempt), { pick: undefined, afterMs: undefined, giveUp: reason });
+  }
+  assert.deepEqual([pool.stats().retries, pool.stats().inFlight], [1, 0]);
+  pool.setOwnStrategy((candidates) => candidates.length - 1);
+  assert.equal(pool.pickAgain(undefined, { attempt: 1, kind: 'connect' }).pick.node, 'b');
+});
+
+test('a retry that finds no node costs nothing', () => {
+  const retry = { budget_share: 0, budget_min_per_s: 1, budget_window_ms: 10_000 };
+  const pool = new Pool({ nodes: ['a'], retry });
+  const nowNs = 1e12;
+  const again = () => pool.pickAgain({ exclude: ['a'], nowNs }, { attempt: 1, kind: 'connect', nowNs });
+  for (let i = 0; i < 1000; i++) {
+    assert.equal(thrown(again).reason, 'all_excluded');
+  }
+  pool.register({ id: 'b' });
+  for (let i = 0; i < 10; i++) {
+    assert.equal(again().pick.node, 'b', 'one a second in ten');
+  }
+  assert.equal(again().giveUp, 'budget');
+});
+
+test('callbacks of pickAgain are contained', () => {
+  const pool = new Pool({ nodes: ['a', 'b'] });
+  const predicate = ({ id }) => {
+    if (id === 'a') {
+      throw new RangeError('a');
+    }
+    return true;
+  };
+  const limited = { attempt: 1, outcome: 'rate_limited', retryAfterMs: 1 };
+  assert.equal(pool.pickAgain({ predicate }, limited).pick.node, 'b');
+  const none = thrown(() => pool.pickAgain({ predicate, exclude: ['b'] }, limited));
+  assert.ok(none.callbackFailed && none.cause instanceof RangeError);
+  pool.close();
+  assert.equal(thrown(() => pool.pickAgain({}, limited)).code, 'ERR_LOADWISE_CLOSED');
+});
+
 test('a plan names the nodes to try, and counts nothing', () => {
   const pool = new Pool({ nodes: ['a', 'b', 'c', 'd'], retry: { max_attempts: 3 }, stats: { latency: 'pool' } });
   pool.pick().success({ latencyMs: 20 });
@@ -325,12 +379,20 @@ test('bad input', async () => {
   };
   await assert.rejects(pool.call(failing, { failureOf: broken }), RangeError);
   assert.deepEqual(inFlight(pool), [0], 'whatever becomes of it');
-  const ask = (attempt) => thrown(() => pool.retry(attempt)).key;
-  assert.equal(ask(), 'attempt');
-  assert.equal(ask({ kind: 'connect' }), 'attempt');
-  assert.equal(ask({ kind: 'connect', attempt: 0.5 }), 'attempt');
-  assert.equal(ask({ kind: 'nonesuch', attempt: 1 }), 'kind');
-  assert.equal(ask({ outcome: 'success', kind: 'connect', attempt: 1 }), 'kind');
-  assert.equal(ask({ kind: 'connect', attempt: 1, sent: 1 }), 'sent');
-  assert.equal(ask({ outcome: 'rate_limited', attempt: 1, retryAfterMs: -1 }), 'retryAfterMs');
+  for (const wrong of [
+    (attempt) => thrown(() => pool.retry(attempt)).key,
+    (attempt) => thrown(() => pool.pickAgain(undefined, attempt)).key,
+  ]) {
+    assert.equal(wrong(), 'attempt');
+    assert.equal(wrong({ kind: 'connect' }), 'attempt');
+    assert.equal(wrong({ kind: 'connect', attempt: 0.5 }), 'attempt');
+    assert.equal(wrong({ kind: 'connect', attempt: 0 }), 'attempt');
+    assert.equal(wrong({ kind: 'nonesuch', attempt: 1 }), 'kind');
+    assert.equal(wrong({ outcome: 'success', kind: 'connect', attempt: 1 }), 'kind');
+    assert.equal(wrong({ kind: 'connect', attempt: 1, sent: 1 }), 'sent');
+    assert.equal(wrong({ outcome: 'rate_limited', attempt: 1, retryAfterMs: -1 }), 'retryAfterMs');
+    assert.equal(wrong({ kind: 'connect', attempt: 1, nowNs: -1 }), 'nowNs');
+  }
+  assert.equal(thrown(() => pool.pickAgain(null, { kind: 'connect', attempt: 1 })).key, 'request');
+  assert.equal(thrown(() => pool.pickAgain({ exclude: 5 }, { kind: 'connect', attempt: 1 })).key, 'exclude');
 });

@@ -89,7 +89,7 @@ test('the page has its programs', () => {
 
 test('the blocks, in order', { skip: noSharing }, async () => {
   const own = blocks.filter(({ language, text }) => language === 'js' && !programs.some((one) => one.text === text));
-  assert.equal(own.length, 19);
+  assert.equal(own.length, 20);
   const possible = own.filter(({ text }) => !noSharing || !text.includes('shared:'));
   const out = await ran(written('page.mjs', possible.map(({ text }) => text).join('\n')));
   assert.match(out, /connect to 127\.0\.0\.1:\d+/);

@@ -93,6 +93,7 @@ function operations(pool, draw, held, clock) {
     () => pool.resetFailover(),
     () => pool.checksDue(now()).forEach(({ id }) => pool.reportCheck(id, below(3) > 0, { nowNs: now() })),
     () => pool.retry({ attempt: 1 + below(3), kind: 'connect', nowNs: now() }),
+    () => pool.pickAgain(request(), { attempt: 1 + below(3), kind: 'connect', nowNs: now() }).pick?.cancel({ nowNs: now() }),
     () => pool.explain(request()),
     () => pool.plan(request()),
     () => pool.stats({ nowNs: now() }),

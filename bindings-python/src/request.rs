@@ -64,7 +64,10 @@ impl<'py> Keywords<'py> {
 }
 
 /// A lease, and the exception of a callback that failed on the way.
-pub type Acquired = (Lease, Option<PyErr>);
+pub type Acquired<L = Lease> = (L, Option<PyErr>);
+
+/// Why there is none, and the same.
+pub type Refused = (NoNode, Option<PyErr>);
 
 /// What a predicate raised.
 pub type Raised = RefCell<Option<PyErr>>;
@@ -90,19 +93,19 @@ pub fn acquire_under_conditions(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>) -
     })
 }
 
-/// One attempt to pick, and what its callbacks raised. Only an interrupt is an error.
+/// One attempt to pick, of which a lease may come, and what its callbacks raised. Only an interrupt is an error.
 #[inline(always)]
-pub fn attempt(
+pub fn attempt<L: Into<Option<Lease>>>(
     pool: &Bound<'_, Pool>,
     asked: &Asked<'_, '_>,
     raised: &Raised,
-    acquire: impl FnOnce() -> Result<Lease, NoNode>,
-) -> PyResult<Result<Acquired, (NoNode, Option<PyErr>)>> {
+    acquire: impl FnOnce() -> Result<L, NoNode>,
+) -> PyResult<Result<Acquired<L>, Refused>> {
     let (result, by_strategy) =
         if pool.get().asks_python() { framed(pool, asked.key, acquire) } else { (acquire(), None) };
     match (result, by_strategy.or(raised.take())) {
         (result, Some(raised)) if must_end(pool.py(), &raised) => {
-            if let Ok(lease) = result {
+            if let Ok(Some(lease)) = result.map(Into::into) {
                 // Nobody else knows the ticket; an expired one needs no release.
                 let _ = pool.get().core().release(lease.ticket, Report::cancelled());
             }

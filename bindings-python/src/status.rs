@@ -1,9 +1,11 @@
 //! What a pool tells, as the tuples of `loadwise._data`.
 
-use loadwise::{CheckDue, Reloaded};
+use loadwise::{CheckDue, Reloaded, Retry};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
+
+use crate::pick::Pick;
 
 static NODE_STATUS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static MAINTAINED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -11,6 +13,7 @@ static NODE_HEALTH: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static CHECK_DUE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static RELOADED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static RETRY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static AGAIN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 pub fn node<'py>(py: Python<'py>, status: loadwise::NodeStatus) -> PyResult<Bound<'py, PyAny>> {
     let labels = PyDict::new(py);
@@ -59,9 +62,21 @@ pub fn check_due<'py>(py: Python<'py>, check: CheckDue) -> PyResult<Bound<'py, P
     CHECK_DUE.import(py, "loadwise._data", "CheckDue")?.call1(fields)
 }
 
-/// `after` in seconds, or why not to try again.
-pub fn retry<'py>(py: Python<'py>, after: Option<f64>, give_up: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
-    RETRY.import(py, "loadwise._data", "Retry")?.call1((after, give_up))
+pub fn retry(py: Python<'_>, retry: Retry) -> PyResult<Bound<'_, PyAny>> {
+    RETRY.import(py, "loadwise._data", "Retry")?.call1(told(retry))
+}
+
+pub fn again(py: Python<'_>, pick: Option<Pick>, retry: Retry) -> PyResult<Bound<'_, PyAny>> {
+    let (after, give_up) = told(retry);
+    AGAIN.import(py, "loadwise._data", "Again")?.call1((pick, after, give_up))
+}
+
+/// After how many seconds to try again, or why not.
+fn told(retry: Retry) -> (Option<f64>, Option<&'static str>) {
+    match retry {
+        Retry::After(wait) => (Some(wait.as_secs_f64()), None),
+        Retry::GiveUp(why) => (None, Some(why.as_str())),
+    }
 }
 
 pub fn reloaded(py: Python<'_>, reloaded: Reloaded) -> PyResult<Bound<'_, PyAny>> {

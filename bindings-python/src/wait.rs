@@ -10,7 +10,7 @@ use loadwise::{NoNode, NoNodeReason};
 use pyo3::prelude::*;
 
 use crate::pool::Pool;
-use crate::request::{Acquired, Asked, attempt, with_request};
+use crate::request::{Acquired, Asked, Refused, attempt, with_request};
 use crate::{error, report};
 
 /// The longest sleep between two looks: room may also come from what nobody ends, as a window that moves on.
@@ -43,7 +43,7 @@ impl Sleep {
 pub fn acquire_within(pool: &Bound<'_, Pool>, asked: &Asked<'_, '_>, timeout: f64) -> PyResult<Acquired> {
     let (py, core) = (pool.py(), pool.get().core());
     let timeout = report::seconds(py, "timeout", timeout)?;
-    let refused = |(none, raised): (NoNode, Option<PyErr>)| error::no_node(py, none, raised);
+    let refused = |(none, raised): Refused| error::no_node(py, none, raised);
     with_request(pool, asked, |request, raised| {
         let mut last = match attempt(pool, asked, raised, || core.acquire(request))? {
             Err(none) if is_temporary(&none.0) && !timeout.is_zero() => none,

@@ -16,7 +16,7 @@ import httpx
 import loadwise
 import pytest
 from conftest import NODES, in_flight
-from loadwise import ConfigError, Failed, NoNode, Pick, Pool, Retry, StateError
+from loadwise import Again, ConfigError, Failed, NoNode, Pick, Pool, Retry, StateError
 
 QUICK = {"base_delay_ms": 0, "max_delay_ms": 0}
 
@@ -358,8 +358,68 @@ def test_whether_to_try_again_by_hand() -> None:
     ],
 )
 def test_what_cannot_be_asked(arguments: Any, keywords: Any, wrong: type[Exception]) -> None:
-    with pytest.raises(wrong):
-        Pool(NODES).retry(*arguments, **keywords)
+    pool = Pool(NODES)
+    for ask in (pool.retry, pool.pick_again):
+        with pytest.raises(wrong):
+            ask(*arguments, **keywords)
+    assert in_flight(pool) == 0
+
+
+def test_another_attempt_and_its_node_in_one() -> None:
+    pool = Pool(["a", "b"], seed=1, retry={"base_delay_ms": 8, "max_delay_ms": 8})
+    with pool.pick() as first:
+        first.failure("connect")
+    pick, after, give_up = pool.pick_again("failure", 1, kind="connect", exclude=[first])
+    assert pick is not None and {first.node, pick.node} == {"a", "b"} and in_flight(pool) == 1
+    assert after is not None and 0 <= after <= 0.008 and give_up is None
+    assert pick.success() and in_flight(pool) == 0
+    assert pool.stats()["retries"] == 1
+    assert pool.pick_again("failure", 1) == Again(None, None, "unsafe")
+    assert pool.pick_again("failure", 3, kind="connect") == Again(None, None, "attempts")
+    assert pool.pick_again("success", 1) == pool.pick_again("cancelled", 1) == Again(None, None, "not_failed")
+    again = pool.pick_again("failure", 1, "user-17", idempotent=True, require={}, predicate=lambda c: c.id == "b")
+    assert again.pick is not None and again.pick.node == "b"
+    del pick, again
+    assert in_flight(pool) == 0, "what is forgotten is cancelled"
+
+
+def test_a_retry_that_finds_no_node_costs_nothing() -> None:
+    pool = Pool(["a"], retry={"budget_share": 0, "budget_min_per_s": 1, "budget_window_ms": 10_000})
+    now_ns = 10**12
+    for _ in range(1000):
+        with pytest.raises(NoNode) as none:
+            pool.pick_again("failure", 1, kind="connect", exclude=["a"], now_ns=now_ns)
+        assert none.value.reason == "all_excluded"
+    pool.register("b")
+    for _ in range(10):  # One a second in ten.
+        again = pool.pick_again("failure", 1, kind="connect", exclude=["a"], now_ns=now_ns)
+        assert again.pick is not None and again.pick.node == "b"
+    assert pool.pick_again("failure", 1, kind="connect", exclude=["a"], now_ns=now_ns) == Again(None, None, "budget")
+
+
+def test_callbacks_of_another_attempt_are_contained() -> None:
+    pool = Pool(["a", "b"])
+
+    def fails_for_a(candidate: loadwise.Candidate) -> bool:
+        if candidate.id == "a":
+            raise ValueError("a")
+        return True
+
+    def is_interrupted(candidate: loadwise.Candidate) -> bool:
+        raise KeyboardInterrupt
+
+    again = pool.pick_again("rate_limited", 1, retry_after=1, predicate=fails_for_a)
+    assert again.pick is not None and again.pick.node == "b"
+    none = pytest.raises(NoNode, pool.pick_again, "rate_limited", 1, exclude=["b"], predicate=fails_for_a)
+    assert none.value.callback_failed and isinstance(none.value.__cause__, ValueError)
+    with pytest.raises(KeyboardInterrupt):
+        pool.pick_again("rate_limited", 1, predicate=is_interrupted)
+    with pytest.raises(TypeError, match="nonsense"):
+        pool.pick_again("rate_limited", 1, nonsense=1)  # type: ignore[call-arg]
+    pool.set_own_strategy(lambda candidates, key: len(candidates) - 1)
+    again = pool.pick_again("rate_limited", 1)
+    assert again.pick is not None and again.pick.node == "b"
+    again.pick.cancel()
 
 
 def test_a_plan_of_attempts_counts_nothing() -> None:
@@ -391,7 +451,8 @@ def test_when_to_hedge_is_known_from_latencies() -> None:
 def test_a_closed_pool_is_called_in_vain() -> None:
     pool = quick()
     pool.close()
-    for call in (lambda: pool.call(lambda p: 1), pool.plan, lambda: pool.retry("failure", 1)):
+    retries = (lambda: pool.retry("failure", 1), lambda: pool.pick_again("failure", 1))
+    for call in (lambda: pool.call(lambda p: 1), pool.plan, *retries):
         with pytest.raises(StateError, match="closed"):
             call()
 

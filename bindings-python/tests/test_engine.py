@@ -103,6 +103,29 @@ def test_the_configuration_in_force_can_be_loaded_again() -> None:
     assert engine.reload({"pools": pools}).changed == []
 
 
+def test_one_setting_is_told_as_all_are() -> None:
+    pool = Engine({"pools": {"shop": {"nodes": ["a", {"id": "b", "weight": 3}], "strategy": "maglev"}}})["shop"]
+    config = pool.config
+    assert pool.setting("retry.max_attempts") == config["retry"]["max_attempts"] == 3
+    assert pool.setting("strategy[0].name") == "maglev"
+    assert pool.setting("health") == config["health"] and pool.setting("nodes") == config["nodes"]
+    assert pool.setting("breaker") is False
+    pool.set_weight("b", 8)
+    assert pool.setting("nodes[1].weight") == 8
+    pool.reload({"nodes": ["a"], "breaker": {"open_ms": 7}})
+    assert pool.setting("breaker.open_ms") == 7
+    for nothing in ("", "retry.attempts", "outlier.ejection_ms", "nodes[1]"):
+        with pytest.raises(ConfigError, match="no such setting") as none:
+            pool.setting(nothing)
+        assert none.value.key == nothing
+    wrong: Any = 7
+    with pytest.raises(TypeError):
+        pool.setting(wrong)
+    pool.close()
+    with pytest.raises(StateError, match="closed"):
+        pool.setting("retry.max_attempts")
+
+
 def test_health_outlives_a_reload_by_the_id_of_its_node() -> None:
     engine = Engine({"pools": {"shop": {"nodes": ["a", "b"], "health": {"failure_threshold": 1}}}})
     engine["shop"].report("a", "failure")

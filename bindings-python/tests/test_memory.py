@@ -58,6 +58,8 @@ def test_what_is_around_a_pick_leaves_no_memory_behind() -> None:
         pool.explain(key="k")
         pool.pick_explained()[0].success()
         pool.retry("failure", 1)
+        pool.pick_again("failure", 1, kind="connect", predicate=lambda c: c.id)
+        pool.setting("retry")
         pool.plan()
 
     assert growth_kb(run, 3_000) < 1000

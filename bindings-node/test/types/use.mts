@@ -10,10 +10,12 @@ import {
   LoadwiseError,
   ConfigError,
   NoNodeError,
+  type Again,
   type Candidate,
   type Difference,
   type HealthStatus,
   type EngineConfig,
+  type GiveUp,
   type NodeStatus,
   type NoNodeReason,
   type OpenPick,
@@ -155,6 +157,10 @@ const engineConfig: EngineConfig = { pools: { api: safe } };
   const retry: Retry = pool.retry({ attempt: 1, kind: 'connect' });
   const wait: number = retry.giveUp === undefined ? retry.afterMs : 0;
   assert.ok(wait >= 0);
+  const again: Again = pool.pickAgain({ exclude: [] }, { attempt: 1, kind: 'connect' });
+  const node: string | GiveUp = again.giveUp === undefined ? again.pick.node : again.giveUp;
+  assert.ok(node.length > 0 && again.giveUp === undefined && again.pick.success() && again.afterMs >= 0);
+  assert.equal(pool.setting('retry.max_attempts'), 2);
   const [first] = pool.plan({ zone: 'eu-1a' }).attempts;
   assert.equal(first?.delayMs, 0);
 

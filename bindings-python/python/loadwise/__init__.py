@@ -8,6 +8,7 @@
 """
 
 from ._data import (
+    Again,
     CheckDue,
     Difference,
     Maintained,
@@ -23,6 +24,7 @@ from ._loadwise import CODES, Candidate, Engine, HealthTracker, Pick, Pool, Stra
 
 __all__ = [
     "CODES",
+    "Again",
     "CallbackError",
     "Candidate",
     "CheckDue",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .types import Breaker, GiveUp, Health
+
+if TYPE_CHECKING:
+    from ._loadwise import Pick
 
 
 class NodeStatus(NamedTuple):
@@ -79,6 +82,17 @@ class Retry(NamedTuple):
     """In how many seconds, at another node: exclude those that were tried. None: not at all."""
     give_up: GiveUp | None
     """Why not; None if `after` says when."""
+
+
+class Again(NamedTuple):
+    """Another attempt and its node, or why there is none."""
+
+    pick: Pick | None
+    """Its node, in flight from now on; None if it is given up."""
+    after: float | None
+    """In how many seconds to make it. None: not at all."""
+    give_up: GiveUp | None
+    """Why not; None if there is a `pick`."""
 
 
 class Reloaded(NamedTuple):

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar, final, overload, type_check_only
 
 from ._data import (
+    Again,
     CheckDue,
     Difference,
     Maintained,
@@ -255,6 +256,25 @@ class Pool:
         sent: bool = True,
         now_ns: int | None = None,
     ) -> Retry: ...
+    def pick_again(
+        self,
+        outcome: Outcome,
+        attempt: int,
+        key: str | bytes | None = None,
+        *,
+        kind: FailureKind | None = None,
+        retry_after: float | None = None,
+        idempotent: bool = False,
+        sent: bool = True,
+        now_ns: int | None = None,
+        exclude: Iterable[str | Pick] | None = None,
+        require: Mapping[str, str] | None = None,
+        health: int | Iterable[Health] | None = None,
+        predicate: Callable[[Candidate], object] | None = None,
+        zone: str | None = None,
+        session: str | bytes | None = None,
+        cost: Mapping[str, int] | None = None,
+    ) -> Again: ...
     def acquire(
         self,
         key: str | bytes | None = None,
@@ -338,6 +358,7 @@ class Pool:
     ) -> bool: ...
     @property
     def config(self) -> dict[str, Any]: ...
+    def setting(self, key: str) -> Any: ...
     @property
     def config_version(self) -> int: ...
     @property

@@ -1,5 +1,6 @@
 //! A pool as Python sees it.
 
+mod attempts;
 mod learned;
 mod look;
 mod membership;

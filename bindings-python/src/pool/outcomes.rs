@@ -1,10 +1,10 @@
 //! What hosts know of nodes and of attempts beside their picks.
 
-use loadwise::{Load, Retry, RetryAsk};
+use loadwise::Load;
 use pyo3::prelude::*;
 
 use super::Pool;
-use crate::report::{self, Said, ending, reported};
+use crate::report::{self, Said, reported};
 use crate::{background, error, key, status};
 
 #[pymethods]
@@ -75,38 +75,6 @@ impl Pool {
         let latency = latency.map(|s| report::seconds(py, "latency", s)).transpose()?;
         let changed = self.open(py)?.report_check(key::text("id", id)?, ok, latency, now_ns);
         changed.map_err(|e| error::raised(py, e))
-    }
-
-    /// Whether to try again after an attempt has ended, as a `Retry`: after how many seconds, or why not. `outcome`, `kind`
-    /// and `retry_after` as of `release`; `attempt`: 1 for the first. `idempotent`: whether the request may be carried out
-    /// twice; `sent`: whether something of it went out to the node.
-    ///
-    /// A retry that is granted is counted against the pool's budget: ask once, and only if it will be made.
-    #[pyo3(signature = (outcome, attempt, *, kind=None, retry_after=None, idempotent=false, sent=true, now_ns=None))]
-    #[expect(clippy::too_many_arguments)]
-    fn retry<'py>(
-        &self,
-        py: Python<'py>,
-        outcome: &Bound<'_, PyAny>,
-        attempt: &Bound<'_, PyAny>,
-        kind: Option<&Bound<'_, PyAny>>,
-        retry_after: Option<f64>,
-        idempotent: bool,
-        sent: bool,
-        now_ns: Option<u64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let core = self.open(py)?;
-        let ending = ending(py, Some(outcome), kind, retry_after)?;
-        let number = attempt.extract::<i128>().map_err(|_| error::wrong_type("attempt", "int", attempt))?;
-        let number = u32::try_from(number)
-            .ok()
-            .filter(|&number| number > 0)
-            .ok_or_else(|| error::config(py, "attempt", format!("must be 1 to {}, not {number}", u32::MAX)))?;
-        let ask = RetryAsk { idempotent, sent, now_ns, ..RetryAsk::new(ending, number) };
-        match core.retry(&ask) {
-            Retry::After(wait) => status::retry(py, Some(wait.as_secs_f64()), None),
-            Retry::GiveUp(why) => status::retry(py, None, Some(why.as_str())),
-        }
     }
 
     /// Does what is due: gives up picks that timed out, moves windows and warm-ups on, ejects outliers and takes them back,

@@ -7,8 +7,8 @@ use pyo3::types::{PyDict, PyInt, PyTuple};
 use super::Pool;
 use crate::pick::Pick;
 use crate::report::{Said, reported};
-use crate::request::{Acquired, Asked, Keywords, acquire, acquire_under_conditions, asking, with_request};
-use crate::{error, value, wait};
+use crate::request::{Acquired, Asked, acquire, acquire_under_conditions};
+use crate::{error, wait};
 
 #[pymethods]
 impl Pool {
@@ -201,24 +201,6 @@ impl Pool {
     #[getter]
     fn waiting(&self) -> usize {
         self.core.waiting()
-    }
-
-    /// The nodes to try for a request one after the other, as data, counting nothing: for hosts that make their attempts
-    /// themselves. Arguments as of `pick`. Raises NoNode.
-    #[pyo3(signature = (key=None, **request), text_signature = "($self, key=None, *, exclude=None, require=None, \
-        health=None, predicate=None, now_ns=None, zone=None, session=None, cost=None)")]
-    fn plan<'py>(
-        slf: &Bound<'py, Self>,
-        key: Option<&Bound<'py, PyAny>>,
-        request: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let request = Keywords::read("plan", request)?;
-        let asked = request.asked(key)?;
-        with_request(slf, &asked, |request, raised| {
-            let plan = asking(slf, &asked, raised, || slf.get().core().plan(request))?;
-            let plan = plan.map_err(|none| error::no_node(slf.py(), none, None))?;
-            value::give(slf.py(), &plan.to_value())
-        })
     }
 }
 

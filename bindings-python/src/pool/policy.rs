@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::own_strategy::OwnStrategy;
 use super::{Pool, pool_config};
-use crate::{error, value};
+use crate::{error, key, value};
 
 #[pymethods]
 impl Pool {
@@ -66,6 +66,14 @@ impl Pool {
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         value::give(py, &self.open(py)?.config_value())
+    }
+
+    /// One setting in force, by its key in `config`: `retry.max_attempts`, `strategy[0].name`, `nodes[2].weight`. A part of
+    /// the configuration is told as a dict or a list. Raises ConfigError if there is no such setting, or it is of something
+    /// that is not configured.
+    fn setting<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let setting = self.open(py)?.setting(key::text("key", key)?).map_err(|e| error::raised(py, e))?;
+        value::give(py, &setting)
     }
 
     /// How often the configuration was replaced, the first included.
