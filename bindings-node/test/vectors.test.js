@@ -35,6 +35,12 @@ function run(pool, picks, call) {
   switch (call.op) {
     case 'pick':
       return pick(pool, picks, call);
+    case 'retry':
+      return retried(pool.retry(ended(call)));
+    case 'pick_again':
+      return pickAgain(pool, picks, call);
+    case 'setting':
+      return pool.setting(call.key);
     case 'finish':
       return finish(picks.get(call.pick), call.outcome);
     case 'report':
@@ -84,28 +90,57 @@ function run(pool, picks, call) {
 
 function pick(pool, picks, call) {
   try {
-    const made = pool.pick({
-      key: call.key_hex === undefined ? call.key : Buffer.from(call.key_hex, 'hex'),
-      exclude: call.exclude,
-      require: call.require,
-      health: call.health_mask,
-      zone: call.zone,
-      session: call.session,
-      cost: call.cost,
-      nowNs: call.now_ns,
-    });
-    if (call.as === undefined) {
-      made.cancel();
-    } else {
-      picks.set(call.as, made);
-    }
-    return { node: made.node };
+    return taken(pool.pick(asked(call)), picks, call);
   } catch (error) {
-    if (!(error instanceof NoNodeError)) {
-      throw error;
-    }
-    return call.times ? { no_node: error.reason, retry_at_ns: error.retryAtNs ?? null } : { no_node: error.reason };
+    return refused(error, call);
   }
+}
+
+function pickAgain(pool, picks, call) {
+  try {
+    const { pick: made, ...retry } = pool.pickAgain(asked(call), ended(call));
+    return made === undefined ? retried(retry) : { ...taken(made, picks, call), ...retried(retry) };
+  } catch (error) {
+    return refused(error, call);
+  }
+}
+
+function asked(call) {
+  return {
+    key: call.key_hex === undefined ? call.key : Buffer.from(call.key_hex, 'hex'),
+    exclude: call.exclude,
+    require: call.require,
+    health: call.health_mask,
+    zone: call.zone,
+    session: call.session,
+    cost: call.cost,
+    nowNs: call.now_ns,
+  };
+}
+
+function taken(made, picks, call) {
+  if (call.as === undefined) {
+    made.cancel();
+  } else {
+    picks.set(call.as, made);
+  }
+  return { node: made.node };
+}
+
+function refused(error, call) {
+  if (!(error instanceof NoNodeError)) {
+    throw error;
+  }
+  return call.times ? { no_node: error.reason, retry_at_ns: error.retryAtNs ?? null } : { no_node: error.reason };
+}
+
+function ended({ outcome, attempt, idempotent, sent }) {
+  const { kind, retryAfterMs, nowNs } = details(outcome);
+  return { outcome: outcome.kind, kind, retryAfterMs, nowNs, attempt, idempotent, sent };
+}
+
+function retried({ afterMs, giveUp }) {
+  return afterMs === undefined ? { give_up: giveUp } : { after_ns: Math.round(afterMs * 1e6) };
 }
 
 function finish(made, outcome) {
@@ -121,7 +156,7 @@ function finish(made, outcome) {
     case 'rate_limited':
       return made.rateLimited({ retryAfterMs, ...told });
     default:
-      return made.cancel();
+      return made.cancel(told);
   }
 }
 

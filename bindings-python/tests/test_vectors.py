@@ -9,7 +9,7 @@ from typing import Any
 
 import loadwise
 import pytest
-from loadwise import HealthTracker, NoNode, Pick, Pool, Strategy
+from loadwise import HealthTracker, NoNode, Pick, Pool, Retry, Strategy
 
 VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
 FILES = sorted(VECTORS.glob("*.json"))
@@ -17,7 +17,7 @@ SCENARIOS = [(file.stem, scenario) for file in FILES for scenario in json.loads(
 
 
 def test_there_are_vectors() -> None:
-    assert len(FILES) >= 22 and len(SCENARIOS) >= len(FILES)
+    assert len(FILES) >= 24 and len(SCENARIOS) >= len(FILES)
 
 
 @pytest.mark.parametrize("scenario", [pytest.param(s, id=f"{file}: {s['name']}") for file, s in SCENARIOS])
@@ -55,6 +55,12 @@ def answer_of(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> Any:
     match call["op"]:
         case "pick":
             return pick(pool, held, call)
+        case "retry":
+            return retried(pool.retry(**ended(call)))
+        case "pick_again":
+            return pick_again(pool, held, call)
+        case "setting":
+            return pool.setting(call["key"])
         case "finish":
             return call["pick"] in held and finish(held[call["pick"]], call["outcome"])
         case "report":
@@ -109,19 +115,50 @@ def figures(stats: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
 ASKED = ("key", "exclude", "require", "zone", "session", "cost", "now_ns")
 
 
-def pick(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, Any]:
+def asked(call: dict[str, Any]) -> dict[str, Any]:
     asked: dict[str, Any] = {name: call[name] for name in ASKED if name in call}
     if "key_hex" in call:
         asked["key"] = bytes.fromhex(call["key_hex"])
     if "health_mask" in call:
         asked["health"] = call["health_mask"]
+    return asked
+
+
+def pick(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, Any]:
     try:
-        chosen = pool.pick(**asked)
+        chosen = pool.pick(**asked(call))
     except NoNode as none:
-        return {"no_node": none.reason, **({"retry_at_ns": none.retry_at_ns} if call.get("times") else {})}
+        return refused(none, call)
+    return taken(chosen, held, call)
+
+
+def refused(none: NoNode, call: dict[str, Any]) -> dict[str, Any]:
+    return {"no_node": none.reason, **({"retry_at_ns": none.retry_at_ns} if call.get("times") else {})}
+
+
+def taken(chosen: Pick, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, Any]:
     if "as" in call:
         held[call["as"]] = chosen
     return {"node": chosen.node}
+
+
+def pick_again(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> dict[str, Any]:
+    try:
+        again = pool.pick_again(**{**ended(call), **asked(call)})
+    except NoNode as none:
+        return refused(none, call)
+    told = retried(Retry(again.after, again.give_up))
+    return told if again.pick is None else {**taken(again.pick, held, call), **told}
+
+
+def ended(call: dict[str, Any]) -> dict[str, Any]:
+    said = times(call["outcome"])
+    told: dict[str, Any] = {name: call[name] for name in ("attempt", "idempotent", "sent") if name in call}
+    return {"outcome": call["outcome"]["kind"], **said, **told}
+
+
+def retried(retry: Retry) -> dict[str, Any]:
+    return {"give_up": retry.give_up} if retry.after is None else {"after_ns": round(retry.after * 1e9)}
 
 
 def finish(pick: Pick, outcome: dict[str, Any]) -> bool:

@@ -8,6 +8,8 @@ mod failing;
 mod limiting;
 #[path = "vectors/replay.rs"]
 mod replay;
+#[path = "vectors/retrying.rs"]
+mod retrying;
 #[path = "vectors/scenarios.rs"]
 mod scenarios;
 #[path = "vectors/sharing.rs"]

@@ -136,55 +136,95 @@ static void compare_retry_at(size_t at, const json_t *expect)
     AT(at, why.retry_at_ns == number(expect, "retry_at_ns"));
 }
 
-static void pick_as(struct replay *r, size_t at, const json_t *call)
-{
-    lw_request request = LW_REQUEST_INIT;
+/* A request, and what it points to. */
+struct asked {
+    lw_request request;
     lw_amount costs[AMOUNTS_MAX];
-    lw_pick pick = LW_PICK_INIT;
     lw_str excluded[NODES_MAX];
     lw_label labels[16];
     char bytes[4096];
+};
+
+static void request_in(const json_t *call, struct asked *asked)
+{
+    static const lw_request init = LW_REQUEST_INIT;
     const json_t *key = json_object_get(call, "key"), *hex = json_object_get(call, "key_hex");
-    const json_t *expect = json_object_get(call, "expect"), *as = json_object_get(call, "as");
+    lw_request *request = &asked->request;
+    *request = init;
     if (key)
-        request.key = text_of(key);
+        request->key = text_of(key);
     if (hex) {
-        request.key.data = bytes;
-        request.key.len = json_string_length(hex) / 2;
-        for (size_t i = 0; i < request.key.len; i++) {
+        request->key.data = asked->bytes;
+        request->key.len = json_string_length(hex) / 2;
+        for (size_t i = 0; i < request->key.len; i++) {
             unsigned byte = 0;
             sscanf(json_string_value(hex) + 2 * i, "%2x", &byte);
-            bytes[i] = (char)byte;
+            asked->bytes[i] = (char)byte;
         }
     }
-    request.exclude = excluded;
+    request->exclude = asked->excluded;
     for (size_t i = 0; i < json_array_size(json_object_get(call, "exclude")); i++)
-        excluded[request.exclude_len++] = text_of(json_array_get(json_object_get(call, "exclude"), i));
-    request.require = labels;
-    request.require_len = labels_of(json_object_get(call, "require"), labels);
-    request.health_mask = (uint32_t)number(call, "health_mask");
-    request.zone = text_of(json_object_get(call, "zone"));
-    request.session = text_of(json_object_get(call, "session"));
-    request.cost = costs;
-    request.cost_len = amounts_of(json_object_get(call, "cost"), costs);
-    request.now_ns = time_of(call);
-    lw_status status = lw_pool_pick(r->pool, &request, &pick);
+        asked->excluded[request->exclude_len++] = text_of(json_array_get(json_object_get(call, "exclude"), i));
+    request->require = asked->labels;
+    request->require_len = labels_of(json_object_get(call, "require"), asked->labels);
+    request->health_mask = (uint32_t)number(call, "health_mask");
+    request->zone = text_of(json_object_get(call, "zone"));
+    request->session = text_of(json_object_get(call, "session"));
+    request->cost = asked->costs;
+    request->cost_len = amounts_of(json_object_get(call, "cost"), asked->costs);
+    request->now_ns = time_of(call);
+}
+
+/* What a pick has given: a node, or the reason why there is none. */
+static void compare_pick(size_t at, const json_t *call, lw_status status, lw_pick *pick)
+{
+    const json_t *expect = json_object_get(call, "expect"), *as = json_object_get(call, "as");
     const char *node = json_string_value(json_object_get(expect, "node"));
     if (status == LW_OK) {
-        AT(at, node && !strcmp(node, id_of(&pick)));
+        AT(at, node && !strcmp(node, id_of(pick)));
         lw_outcome cancelled = outcome_of(LW_OUTCOME_CANCELLED);
         if (!as)
-            OK(lw_pick_finish(&pick, &cancelled));
+            OK(lw_pick_finish(pick, &cancelled));
     } else {
         const char *reason = json_string_value(json_object_get(expect, "no_node"));
         AT(at, reason && !strcmp(reason, reason_of(status)));
         if (json_is_true(json_object_get(call, "times")))
             compare_retry_at(at, expect);
     }
+}
+
+static void hold(struct replay *r, const json_t *call, lw_pick pick)
+{
+    const json_t *as = json_object_get(call, "as");
     if (as && r->held_len < HELD_MAX) {
         r->held[r->held_len].name = json_string_value(as);
         r->held[r->held_len++].pick = pick;
     }
+}
+
+static void pick_as(struct replay *r, size_t at, const json_t *call)
+{
+    struct asked asked;
+    lw_pick pick = LW_PICK_INIT;
+    request_in(call, &asked);
+    compare_pick(at, call, lw_pool_pick(r->pool, &asked.request, &pick), &pick);
+    hold(r, call, pick);
+}
+
+static void compare_retry(size_t at, const json_t *expect, const lw_retry *retry)
+{
+    const char *give_up = json_string_value(json_object_get(expect, "give_up"));
+    AT(at, (give_up != NULL) == (retry->give_up != 0));
+    if (give_up)
+        AT(at, !strcmp(give_up, lw_give_up_name(retry->give_up)));
+    else
+        AT(at, retry->after_ns == number(expect, "after_ns"));
+}
+
+static uint32_t retry_flags_of(const json_t *call)
+{
+    return (json_is_true(json_object_get(call, "idempotent")) ? LW_RETRY_IDEMPOTENT : 0) |
+           (json_is_false(json_object_get(call, "sent")) ? 0 : LW_RETRY_SENT);
 }
 
 static void finish(struct replay *r, size_t at, const json_t *call)
@@ -295,6 +335,44 @@ static void compare_stats(struct replay *r, size_t at, const json_t *call)
 }
 
 /* Whether it was one of them. */
+static int call_of_attempts(struct replay *r, size_t at, const char *op, const json_t *call)
+{
+    const json_t *expect = json_object_get(call, "expect");
+    lw_amount usage[AMOUNTS_MAX];
+    lw_retry retry = LW_RETRY_INIT;
+    uint32_t attempt = (uint32_t)number(call, "attempt"), flags = retry_flags_of(call);
+    if (!strcmp(op, "retry")) {
+        lw_outcome outcome = outcome_in(call, usage);
+        OK(lw_pool_retry(r->pool, &outcome, attempt, flags, &retry));
+        compare_retry(at, expect, &retry);
+    } else if (!strcmp(op, "pick_again")) {
+        lw_outcome outcome = outcome_in(call, usage);
+        lw_pick pick = LW_PICK_INIT;
+        struct asked asked;
+        request_in(call, &asked);
+        lw_status status = lw_pool_pick_again(r->pool, &asked.request, &outcome, attempt, flags, &retry, &pick);
+        if (status == LW_OK)
+            compare_retry(at, expect, &retry);
+        if (status != LW_OK || retry.give_up == 0)
+            compare_pick(at, call, status, &pick);
+        hold(r, call, pick);
+    } else if (!strcmp(op, "setting")) {
+        char text[4096];
+        OK(lw_pool_setting(r->pool, text_of(json_object_get(call, "key")), text, sizeof text, NULL));
+        if (json_is_string(expect)) {
+            AT(at, !strcmp(text, json_string_value(expect)));
+            return 1;
+        }
+        json_t *told = json_loads(text, JSON_DECODE_ANY, NULL);
+        AT(at, told && same_figures(expect, told));
+        json_decref(told);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+/* Whether it was one of them. */
 static int call_of_sessions(struct replay *r, size_t at, const char *op, const json_t *call)
 {
     const json_t *expect = json_object_get(call, "expect");
@@ -380,7 +458,7 @@ static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
         uint32_t was = 9;
         OK(lw_pool_reset_failover(r->pool, &was));
         AT(at, was == (uint32_t)json_is_true(json_object_get(call, "expect")));
-    } else if (!call_of_sessions(r, at, op, call)) {
+    } else if (!call_of_sessions(r, at, op, call) && !call_of_attempts(r, at, op, call)) {
         AT(at, !"the op is known");
     }
 }

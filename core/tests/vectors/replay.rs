@@ -7,8 +7,8 @@ use std::time::Duration;
 use loadwise::config::{Kind, PoolConfig, Value as Native};
 use loadwise::strategy::{ConsistentHash, LeastLoad, RoundRobin, WeightedRoundRobin};
 use loadwise::{
-    ConsecutiveFailurePolicy, FailureKind, HealthTracker, Lease, Load, LoadMetric, Node, NodeSpec, Outcome, Pool,
-    Report, Request, SelectionContext, Strategy, Weighted,
+    Again, ConsecutiveFailurePolicy, FailureKind, HealthTracker, Lease, Load, LoadMetric, NoNode, Node, NodeSpec,
+    Outcome, Pool, Report, Request, Retry, RetryAsk, SelectionContext, Strategy, Weighted,
 };
 use serde_json::{Value, json};
 
@@ -80,7 +80,26 @@ fn make_pool(config: &Value) -> Pool {
 fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Option<Value> {
     let node = || text(&call["node"]);
     match call["op"].as_str().expect("a call has an op") {
-        "pick" => return Some(pick(pool, held, call)),
+        "pick" => {
+            let picked = asking(call, |request| pool.acquire(request));
+            return Some(picked.map_or_else(|none| refused(call, none), |lease| taken(pool, held, call, lease)));
+        }
+        "retry" => return Some(retried(pool.retry(&ask(call)))),
+        "pick_again" => {
+            return Some(match asking(call, |request| pool.pick_again(request, &ask(call))) {
+                Ok(Again::Pick(pick, wait)) => {
+                    let mut told = taken(pool, held, call, pick.into_lease());
+                    told["after_ns"] = retried(Retry::After(wait))["after_ns"].clone();
+                    told
+                }
+                Ok(Again::GiveUp(why)) => retried(Retry::GiveUp(why)),
+                Err(none) => refused(call, none),
+            });
+        }
+        "setting" => {
+            let setting = pool.setting(&text(&call["key"])).expect("a setting");
+            return Some(serde_json::from_str(&setting.to_json()).expect("settings are JSON"));
+        }
         "finish" => {
             // A pick that found no node has nothing to finish.
             let lease = held.get(call["pick"].as_str().expect("the name of a pick"));
@@ -146,7 +165,8 @@ fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Op
     None
 }
 
-fn pick(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Value {
+/// Asks by the request of a call.
+fn asking<R>(call: &Value, ask: impl FnOnce(&Request<'_>) -> R) -> R {
     let key = match (call["key"].as_str(), call["key_hex"].as_str()) {
         (Some(key), _) => Some(key.as_bytes().to_vec()),
         (_, Some(hex)) => {
@@ -168,19 +188,40 @@ fn pick(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Value {
     request.zone = call["zone"].as_str();
     request.session = call["session"].as_str().map(str::as_bytes);
     request.now_ns = call["now_ns"].as_u64();
-    match pool.acquire(&request) {
-        Err(no_node) if call["times"] == true => {
-            json!({ "no_node": no_node.reason.as_str(), "retry_at_ns": no_node.retry_at_ns })
-        }
-        Err(no_node) => json!({ "no_node": no_node.reason.as_str() }),
-        Ok(lease) => {
-            let id = pool.id_of(lease.node);
-            match call["as"].as_str() {
-                Some(name) => drop(held.insert(name.to_owned(), lease)),
-                None => pool.release(lease.ticket, Report::cancelled()).expect("an open lease"),
-            }
-            json!({ "node": id.as_str() })
-        }
+    ask(&request)
+}
+
+fn refused(call: &Value, none: NoNode) -> Value {
+    match call["times"] == true {
+        true => json!({ "no_node": none.reason.as_str(), "retry_at_ns": none.retry_at_ns }),
+        false => json!({ "no_node": none.reason.as_str() }),
+    }
+}
+
+fn taken(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value, lease: Lease) -> Value {
+    let id = pool.id_of(lease.node);
+    match call["as"].as_str() {
+        Some(name) => drop(held.insert(name.to_owned(), lease)),
+        None => pool.release(lease.ticket, Report::cancelled()).expect("an open lease"),
+    }
+    json!({ "node": id.as_str() })
+}
+
+/// An attempt that has ended.
+fn ask(call: &Value) -> RetryAsk {
+    let report = report(&call["outcome"]);
+    RetryAsk {
+        idempotent: call["idempotent"].as_bool().unwrap_or(false),
+        sent: call["sent"].as_bool().unwrap_or(true),
+        now_ns: report.now_ns,
+        ..RetryAsk::new(report.ending, int(&call["attempt"]) as u32)
+    }
+}
+
+fn retried(retry: Retry) -> Value {
+    match retry {
+        Retry::After(wait) => json!({ "after_ns": wait.as_nanos() as u64 }),
+        Retry::GiveUp(why) => json!({ "give_up": why.as_str() }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{everything, failing, limiting, sharing};
+use super::{everything, failing, limiting, retrying, sharing};
 
 /// A generator for scenarios alone.
 pub struct Dice(pub u64);
@@ -104,6 +104,8 @@ pub fn all() -> Vec<(&'static str, Vec<Value>)> {
     files.push(("quotas.json", limiting::quotas()));
     files.push(("limits.json", limiting::limits()));
     files.push(("learning.json", limiting::learning()));
+    files.push(("retries.json", retrying::retries()));
+    files.push(("settings.json", retrying::settings()));
     files.push(("everything.json", everything::all()));
     files
 }

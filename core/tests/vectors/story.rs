@@ -65,11 +65,16 @@ impl Story {
     }
 
     /// A pick that is held under a name; the oldest that is held goes by [`end_oldest`](Self::end_oldest).
-    pub fn hold(&mut self, mut fields: Value) -> &mut Self {
+    pub fn hold(&mut self, fields: Value) -> &mut Self {
+        self.hold_by("pick", fields)
+    }
+
+    /// The same by another call that picks.
+    pub fn hold_by(&mut self, op: &str, mut fields: Value) -> &mut Self {
         let name = format!("p{}", self.calls.len());
         fields["as"] = json!(name);
         self.held.push(name);
-        self.at("pick", fields)
+        self.at(op, fields)
     }
 
     pub fn held(&self) -> usize {
