@@ -52,6 +52,8 @@ pub(crate) struct Guarding<'a> {
     /// Whether candidates without quota are left out of the choice; not before one was met.
     looks_at_quotas: Cell<bool>,
     warming: Cell<bool>,
+    /// What it was made in: see [`Pool::fitness`].
+    fitness: Cell<Fitness>,
     refused: Cell<Refused>,
     /// Whether the session's own node was chosen.
     pub(crate) sticky: Cell<bool>,
@@ -64,6 +66,12 @@ pub(crate) enum Split {
     Of(usize),
     /// Those of none.
     Rest,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Fitness {
+    changes: u64,
+    is_panic: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -103,9 +111,10 @@ impl<'a> Guarding<'a> {
     #[inline(always)]
     pub(crate) fn looking(pool: &Pool, d: Decision<'a>, filter: Option<&'a Filter<'a>>, now_ns: u64) -> Self {
         let request = d.request;
+        let fitness = pool.fitness();
         let attention = pool.attention();
         let foreseen = d.trace.and_then(Trace::situation);
-        let panic = foreseen.map_or(attention & attention::PANIC != 0, |situation| situation.panic);
+        let panic = foreseen.map_or(fitness.is_panic, |situation| situation.panic);
         Self {
             filter,
             now_ns,
@@ -117,6 +126,7 @@ impl<'a> Guarding<'a> {
             exhausted: attention & attention::EXHAUSTED != 0,
             looks_at_quotas: Cell::new(false),
             warming: Cell::new(attention & attention::WARMING != 0),
+            fitness: Cell::new(fitness),
             refused: Cell::default(),
             sticky: Cell::new(false),
         }
@@ -187,6 +197,11 @@ impl<'a> Guarding<'a> {
         self.refused.get().has(c)
     }
 
+    /// Whether nobody's fitness changed since, and neither did what follows from it.
+    fn is_still(&self, pool: &Pool) -> bool {
+        pool.fitness() == self.fitness.get()
+    }
+
     /// Leaves `c` out from now on; whether there is another try.
     fn refuse(&self, c: usize) -> bool {
         let mut refused = self.refused.get();
@@ -220,6 +235,13 @@ impl Pool {
     #[inline(always)]
     pub(crate) fn attention(&self) -> u64 {
         self.memory.pool(pool_word::ATTENTION).load(Ordering::Relaxed)
+    }
+
+    /// Who is fit, as a count of changes, and what follows from it.
+    #[inline(always)]
+    fn fitness(&self) -> Fitness {
+        let changes = self.memory.pool(pool_word::FITNESS).load(Ordering::Acquire);
+        Fitness { changes, is_panic: self.attention() & attention::PANIC != 0 }
     }
 
     #[inline(never)]
@@ -286,10 +308,13 @@ impl Pool {
                     }
                 }
             }
+            // What was taken and given back is no news.
+            guard.fitness.set(self.fitness());
         }
         loop {
             let Some(index) = self.decide(d, guard, condition) else {
-                return if self.generation().is_still(d.generation) { Attempt::NOBODY } else { Attempt::MOVED };
+                let is_still = self.generation().is_still(d.generation) && guard.is_still(self);
+                return if is_still { Attempt::NOBODY } else { Attempt::MOVED };
             };
             match admit(index, 0) {
                 Admission::Done(attempt) => return attempt,

@@ -205,6 +205,14 @@ impl Pool {
         }
     }
 
+    /// Whether the pool panics, or does not, against what follows from who is available.
+    pub(super) fn is_panic_old(&self, now_ns: u64) -> bool {
+        let is_panic = self.attention() & attention::PANIC != 0;
+        let state_of = |index| self.memory.node(index).state();
+        self.live().panic_spread()
+            && self.situation(self.tier_state(), Some(now_ns), now_ns, state_of).is_some_and(|is| is.panic != is_panic)
+    }
+
     /// Takes the lease of whoever works out the situation; whether nobody has it that lives.
     fn take_situation(&self) -> bool {
         let lease = Held(self.memory.pool(pool_word::SITUATION_LEASE));

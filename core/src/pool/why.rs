@@ -181,3 +181,24 @@ impl Depth {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::state::layout::{attention, pool_word};
+    use crate::sync::Ordering;
+    use crate::{HealthStatus, Pool, Request};
+
+    #[test]
+    fn what_a_killed_process_did_not_work_out_is_worked_out_by_who_finds_no_node() {
+        let pool = Pool::from_config("{panic: {mode: spread}, nodes: [a, b]}").expect("a pool");
+        ["a", "b"].iter().for_each(|id| assert!(pool.set_health(id, HealthStatus::Unhealthy).is_ok()));
+        let attention = pool.memory.pool(pool_word::ATTENTION);
+        assert!(attention.load(Ordering::Relaxed) & attention::PANIC != 0);
+        // As it is between the last node's change and what follows from it.
+        attention.fetch_and(!attention::PANIC, Ordering::Relaxed);
+        assert!(pool.pick(&Request::new()).is_ok());
+        assert!(attention.load(Ordering::Relaxed) & attention::PANIC != 0);
+        attention.fetch_and(!attention::PANIC, Ordering::Relaxed);
+        assert!(pool.pick_explained(&Request::new()).0.is_ok());
+    }
+}
