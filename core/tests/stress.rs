@@ -72,3 +72,28 @@ fn nothing_is_lost_between_threads() {
     assert_eq!(finished.load(Ordering::Relaxed), 2 * u64::div_ceil(picks, 3));
     assert!(pool.nodes().iter().all(|n| n.in_flight == 0), "{:?}", pool.nodes());
 }
+
+#[test]
+fn a_pool_that_panics_has_a_node_for_every_pick_however_nodes_come_and_go() {
+    let picks = if cfg!(debug_assertions) { 40_000 } else { 400_000 };
+    let config = |strategy: &str| {
+        format!(
+            "{{strategy: {strategy}, health: {{failure_threshold: 2, probe_interval_ms: 5}}, panic: {{mode: spread}},
+              breaker: {{consecutive_failures: 2, open_ms: 5}}, slow_start: {{duration_ms: 20}}, nodes: [a, b, c, d]}}"
+        )
+    };
+    for strategy in ["least_request", "peak_ewma", "p2c"] {
+        let pool = Pool::from_config(&config(strategy)).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for i in 0..picks {
+                        let failed = i % 7 == 0;
+                        let lease = pool.acquire(&Request::new()).expect("all nodes, if none is healthy");
+                        pool.release(lease.ticket, if failed { Outcome::Failure } else { Outcome::Success }).unwrap();
+                    }
+                });
+            }
+        });
+    }
+}

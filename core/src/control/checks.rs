@@ -166,7 +166,7 @@ impl Pool {
         let mut state = node.state();
         loop {
             let new = change(state);
-            match node.swap_state(state, new) {
+            match self.swap_state(index, state, new) {
                 Ok(()) => {
                     let changed = self.follow(index, state, new, success, Source::Report, now_ns);
                     if success {

@@ -171,7 +171,7 @@ impl Pool {
                 .with_health(l.health, l.failures, l.successes)
                 .with_breaker(l.breaker_open && live.breaker())
                 .with_ejection(l.ejected && live.outlier());
-            match node.swap_state(old, new) {
+            match self.swap_state(index, old, new) {
                 Ok(()) => break new,
                 Err(seen) => old = seen,
             }

@@ -445,7 +445,7 @@ impl Pool {
     pub(crate) fn change_state(&self, index: usize, change: impl Fn(State) -> State) {
         let node = self.memory.node(index);
         let mut state = node.state();
-        while let Err(seen) = node.swap_state(state, change(state)) {
+        while let Err(seen) = self.swap_state(index, state, change(state)) {
             state = seen;
         }
         self.renew_hint_if_kept(index);

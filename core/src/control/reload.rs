@@ -321,7 +321,7 @@ impl Pool {
             if new == state {
                 return None;
             }
-            match node.swap_state(state, new) {
+            match self.swap_state(index, state, new) {
                 Ok(()) => return Some((index, state, new)),
                 Err(seen) => state = seen,
             }

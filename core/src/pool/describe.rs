@@ -45,7 +45,7 @@ impl Pool {
         let way = match (chosen, guard) {
             (Some((_, 1..)), _) => Way::Probe,
             (Some(_), Some(guard)) if guard.sticky.get() => Way::Session,
-            (_, Some(guard)) if guard.mask == State::ANY => Way::Panic,
+            (_, Some(guard)) if guard.mask.get() == State::ANY => Way::Panic,
             _ => Way::Rule,
         };
         let by_rule = matches!(way, Way::Rule | Way::Panic);
@@ -148,7 +148,7 @@ impl Description<'_> {
     /// Where a candidate failed, as the rule found it if it looked.
     fn failed_at(&self, c: usize) -> Option<FailedAt> {
         let looked_at = self.story.looked_at.get(&c);
-        let mask = self.guard.map_or_else(|| self.d.request.mask(), |guard| guard.mask);
+        let mask = self.guard.map_or_else(|| self.d.request.mask(), |guard| guard.mask.get());
         let failed_at = self.pool.failed_at(c, mask, self.filter.as_ref(), self.guard, self.d.trace);
         if looked_at == Some(&true) {
             // Quotas are looked at once they have refused somebody.

@@ -102,7 +102,7 @@ impl Pool {
         }
         let request = at_a_time(request);
         self.maintain_if_neglected(request.now_ns.unwrap_or_default());
-        for tried in 1..=ATTEMPTS_MAX {
+        for _ in 0..ATTEMPTS_MAX {
             let mut made = None;
             self.with_own(|local| made = Some(self.attempt_traced(&request, local, &Trace::new(false))));
             let Some((attempt, explanation)) = made else { break };
@@ -110,7 +110,7 @@ impl Pool {
                 let lease = Lease { ticket, node: attempt.node(), callback_failed: attempt.callback_failed() };
                 return (Ok(lease), self.concluded(explanation, attempt, Ok(())));
             }
-            if !self.is_worth_another(attempt, &request, tried) {
+            if attempt != Attempt::MOVED {
                 let none = self.why_not(attempt, &request);
                 return (Err(none), self.concluded(explanation, attempt, Err(none)));
             }

@@ -42,7 +42,7 @@ pub(crate) struct Guarding<'a> {
     pub(crate) now_ns: u64,
     /// Uniform, and the same for every candidate of the decision; of the key where there is one. 0 where none is needed.
     pub(crate) coin: u64,
-    pub(crate) mask: u64,
+    pub(crate) mask: Cell<u64>,
     /// Which split's nodes are wanted; all but those of any split if there are splits and none is.
     pub(crate) split: Cell<Option<Split>>,
     pub(crate) costs: Option<Costs>,
@@ -119,7 +119,7 @@ impl<'a> Guarding<'a> {
             filter,
             now_ns,
             coin: 0,
-            mask: if panic && request.health_mask == 0 { State::ANY } else { request.mask() },
+            mask: Cell::new(mask_of(request, panic)),
             split: Cell::new(None),
             costs: pool.costs_of(request.cost),
             adaptive: pool.adaptive_rule(),
@@ -130,6 +130,11 @@ impl<'a> Guarding<'a> {
             refused: Cell::default(),
             sticky: Cell::new(false),
         }
+    }
+
+    /// Whether all nodes take the request, as far as it is about panic.
+    fn panics(&self, request: &Request<'_>) -> bool {
+        self.mask.get() == mask_of(request, true)
     }
 
     /// Whether a rule may choose `c`, as a decision with this trace finds it.
@@ -219,6 +224,12 @@ impl Refused {
     fn has(self, c: usize) -> bool {
         self.nodes[..self.count].iter().any(|&n| usize::from(n) == c)
     }
+}
+
+/// The states in which a node takes a request.
+#[inline(always)]
+fn mask_of(request: &Request<'_>, panic: bool) -> u64 {
+    if panic && request.health_mask == 0 { State::ANY } else { request.mask() }
 }
 
 /// What came of counting a candidate in.
@@ -313,8 +324,14 @@ impl Pool {
         }
         loop {
             let Some(index) = self.decide(d, guard, condition) else {
-                let is_still = self.generation().is_still(d.generation) && guard.is_still(self);
-                return if is_still { Attempt::NOBODY } else { Attempt::MOVED };
+                if !self.generation().is_still(d.generation) {
+                    return Attempt::MOVED;
+                }
+                if !guard.panics(d.request) && self.is_panic_untold(d) {
+                    guard.mask.set(mask_of(d.request, true));
+                    continue;
+                }
+                return if guard.is_still(self) { Attempt::NOBODY } else { Attempt::MOVED };
             };
             match admit(index, 0) {
                 Admission::Done(attempt) => return attempt,
@@ -346,9 +363,9 @@ impl Pool {
 
     fn decide_by_rule(&self, d: Decision<'_>, guard: &Guarding<'_>, condition: impl Condition) -> Option<usize> {
         if d.plan.word(plan_word::GROUPS) == 0 {
-            return d.chain(0, d.candidates_in(guard.mask, condition));
+            return d.chain(0, d.candidates_in(guard.mask.get(), condition));
         }
-        self.in_groups(d, guard, |d| d.chain(0, d.candidates_in(guard.mask, condition)))
+        self.in_groups(d, guard, |d| d.chain(0, d.candidates_in(guard.mask.get(), condition)))
     }
 
     /// Counts a candidate in, looks at its limits again, and remembers the session.
@@ -362,7 +379,7 @@ impl Pool {
         let admission = self.count_guarded::<LEASE>(d, guard, index, probe_ns);
         if LEASE && probe_ns == 0 && matches!(admission, Admission::Done(_)) {
             self.remember_session(d, guard, index);
-            if guard.mask == State::ANY {
+            if guard.mask.get() == State::ANY {
                 self.tally(tally::PANIC_PICKS);
             }
         }

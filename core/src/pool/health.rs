@@ -79,7 +79,7 @@ impl Pool {
                 return false;
             }
             let new = self.after(state, success, window, passive);
-            match node.swap_state(state, new) {
+            match self.swap_state(index, state, new) {
                 Ok(()) => return self.follow(index, state, new, success, source, now_ns),
                 Err(seen) => state = seen,
             }
@@ -188,6 +188,15 @@ impl Pool {
             self.memory.node(index).warming_since().store(FROM_NOW_ON, Ordering::Relaxed);
             self.memory.pool(pool_word::ATTENTION).fetch_or(attention::WARMING, Ordering::Release);
         }
+    }
+
+    /// Replaces the state `old` of a node by `new`; on failure tells what is there. A change of fitness is counted before as
+    /// well as after: whoever finds no node meanwhile sees that it has to look again.
+    pub(crate) fn swap_state(&self, index: usize, old: State, new: State) -> Result<(), State> {
+        if old.health() != new.health() || old.is_held() != new.is_held() {
+            self.memory.pool(pool_word::FITNESS).fetch_add(1, Ordering::SeqCst);
+        }
+        self.memory.node(index).swap_state(old, new)
     }
 
     /// Counts what changed, makes plans out of date, tells the observers. Whether the health status changed.
@@ -327,7 +336,7 @@ impl Pool {
         let mut state = state;
         loop {
             let new = state.with_health(status, failures, successes);
-            match node.swap_state(state, new) {
+            match self.swap_state(index, state, new) {
                 Ok(()) if new.health() == state.health() => return false,
                 Ok(()) => {
                     let now_ns = report.now_ns.unwrap_or_else(now_ns);

@@ -53,11 +53,11 @@ impl Pool {
     #[inline]
     pub fn acquire(&self, request: &Request<'_>) -> Result<Lease, NoNode> {
         let mut attempt = self.attempt::<true>(request);
-        for tried in 1..=ATTEMPTS_MAX {
+        for _ in 0..ATTEMPTS_MAX {
             if let Some(ticket) = attempt.ticket() {
                 return Ok(Lease { ticket, node: attempt.node(), callback_failed: attempt.callback_failed() });
             }
-            attempt = self.attempt_again::<true>(attempt, request, tried)?;
+            attempt = self.attempt_again::<true>(attempt, request)?;
         }
         self.give_back(attempt)
     }
@@ -70,11 +70,11 @@ impl Pool {
     #[inline]
     pub fn choose(&self, request: &Request<'_>) -> Result<NodeRef, NoNode> {
         let mut attempt = self.attempt::<false>(request);
-        for tried in 1..=ATTEMPTS_MAX {
+        for _ in 0..ATTEMPTS_MAX {
             if attempt.is_hit() {
                 return Ok(attempt.node());
             }
-            attempt = self.attempt_again::<false>(attempt, request, tried)?;
+            attempt = self.attempt_again::<false>(attempt, request)?;
         }
         Err(RESTLESS)
     }
@@ -227,9 +227,13 @@ impl Pool {
                 None => return Attempt::MOVED,
             },
             Some(index) => self.uncounted(d, index),
-            // Without a look at the situation: there was none to look at when the attempt began.
-            None if self.generation().is_still(d.generation) && self.attention() == 0 => Attempt::NOBODY,
-            None => Attempt::MOVED,
+            None if !self.generation().is_still(d.generation) => Attempt::MOVED,
+            // Nothing spoke against any node when the attempt began.
+            None if self.attention() != 0 => Attempt::MOVED,
+            None if self.is_panic_untold(d) => {
+                return self.attempt_guarded::<LEASE>(d.request, d.lead, d.generation, d.local);
+            }
+            None => Attempt::NOBODY,
         };
         attempt.with_failure(d.local)
     }
@@ -281,40 +285,19 @@ impl Pool {
         }
     }
 
-    /// Another attempt if something moved under this one; else why it has no node.
+    /// Another attempt if the plan moved under this one; else why it has no node.
     #[cold]
     #[inline(never)]
-    fn attempt_again<const LEASE: bool>(
-        &self,
-        attempt: Attempt,
-        request: &Request<'_>,
-        tried: u32,
-    ) -> Result<Attempt, NoNode> {
-        if !self.is_worth_another(attempt, request, tried) {
-            return Err(self.why_not(attempt, request));
+    fn attempt_again<const LEASE: bool>(&self, attempt: Attempt, request: &Request<'_>) -> Result<Attempt, NoNode> {
+        match attempt {
+            Attempt::MOVED => {
+                if let Some(repeats) = self.share.as_ref().and_then(|share| share.segment.repeats()) {
+                    repeats.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(self.attempt::<LEASE>(request))
+            }
+            _ => Err(self.why_not(attempt, request)),
         }
-        if let Some(repeats) = self.share.as_ref().and_then(|share| share.segment.repeats()) {
-            repeats.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(self.attempt::<LEASE>(request))
-    }
-
-    /// Whether something moved under an attempt without a node, the `tried`th of its pick.
-    pub(super) fn is_worth_another(&self, attempt: Attempt, request: &Request<'_>, tried: u32) -> bool {
-        if attempt == Attempt::MOVED {
-            return true;
-        }
-        let now = request.now_ns.unwrap_or_else(now_ns).max(1);
-        if attempt.is_full() || tried > OUTRUN_MAX || !self.is_panic_old(now) {
-            return false;
-        }
-        // Whoever changed who is available does this next, if it is not killed before.
-        self.renew_situation(Some(now));
-        if tried > 1 {
-            // Somebody else is at it, and given the time.
-            std::thread::yield_now();
-        }
-        true
     }
 
     /// The end of a pick under which the plan never rests.
@@ -456,9 +439,6 @@ impl Attempt {
 /// Plans that may move under one pick. Building one takes longer than a look at it, so that only a callback that changes
 /// the pool on every call comes here.
 pub(super) const ATTEMPTS_MAX: u32 = 10_000;
-
-/// Attempts without a node that wait for somebody to work out what follows from who is available.
-const OUTRUN_MAX: u32 = 16;
 
 pub(super) const RESTLESS: NoNode = NoNode { callback_failed: true, ..FULL };
 

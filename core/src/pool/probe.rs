@@ -130,7 +130,7 @@ impl Pool {
         let mut state = node.state();
         while !state.is_ejected() && state.is_member() {
             let new = state.with_ejection(true);
-            match node.swap_state(state, new) {
+            match self.swap_state(index, state, new) {
                 Ok(()) => return self.hold_ejected(index, state, new, now_ns),
                 Err(seen) => state = seen,
             }
@@ -143,7 +143,7 @@ impl Pool {
         let mut state = node.state();
         while state.is_ejected() {
             let new = state.with_ejection(false).without_counts();
-            match node.swap_state(state, new) {
+            match self.swap_state(index, state, new) {
                 Ok(()) => {
                     self.follow(index, state, new, true, super::health::Source::Report, now_ns);
                     return true;

@@ -53,7 +53,7 @@ impl Pool {
     fn keeps_session(&self, node: NodeRef, d: Decision<'_>, guard: &Guarding<'_>) -> bool {
         let index = node.index as usize;
         self.is_current(node)
-            && self.state_in(index, d.trace).fit(State::sticky(guard.mask))
+            && self.state_in(index, d.trace).fit(State::sticky(guard.mask.get()))
             && !self.is_past_draining(index, guard.now_ns)
             && !guard.has_refused(index)
             && guard.accepts_session(self, index, d.trace)

@@ -205,12 +205,18 @@ impl Pool {
         }
     }
 
-    /// Whether the pool panics, or does not, against what follows from who is available.
-    pub(super) fn is_panic_old(&self, now_ns: u64) -> bool {
-        let is_panic = self.attention() & attention::PANIC != 0;
-        let state_of = |index| self.memory.node(index).state();
-        self.live().panic_spread()
-            && self.situation(self.tier_state(), Some(now_ns), now_ns, state_of).is_some_and(|is| is.panic != is_panic)
+    /// Whether a decision that knows of no panic, and finds no node, has to take it for one: too few nodes are available, and
+    /// whoever changed that has not told so yet. It may be killed before it does, or be stopped.
+    #[cold]
+    pub(super) fn is_panic_untold(&self, d: Decision<'_>) -> bool {
+        let now = d.request.now_ns.unwrap_or_else(now_ns).max(1);
+        let state_of = |index| self.state_in(index, d.trace);
+        let is_untold = self.live().panic_spread()
+            && self.situation(self.tier_state(), Some(now), now, state_of).is_some_and(|situation| situation.panic);
+        if is_untold && d.trace.is_none_or(|trace| !trace.dry) {
+            self.renew_situation(Some(now));
+        }
+        is_untold
     }
 
     /// Takes the lease of whoever works out the situation; whether nobody has it that lives.

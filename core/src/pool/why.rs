@@ -42,7 +42,7 @@ impl Pool {
         let (mut depth, mut is_any_eligible) = (None, false);
         for i in 0..plan.lead().members().min(self.memory.nodes_max()) {
             let c = usize::from(members.get(i));
-            let failed_at = self.failed_at(c, guard.mask, guard.filter, Some(&guard), trace);
+            let failed_at = self.failed_at(c, guard.mask.get(), guard.filter, Some(&guard), trace);
             let refused_at = || self.refused_at(c, &guard, trace).filter(|_| !self.chooses_by_own_rule(plan));
             let failed_at = failed_at.or_else(refused_at);
             is_any_eligible |= failed_at.is_none();

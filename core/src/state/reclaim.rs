@@ -11,7 +11,7 @@
 //! counted off once.
 
 use super::guard::Count;
-use super::layout::pool_word;
+use super::layout::{attention, pool_word};
 use super::memory::Memory;
 use super::node::row;
 use super::probe;
@@ -52,6 +52,9 @@ impl Memory {
         self.total_row(row).store(0, Ordering::SeqCst);
         if ended {
             self.set_watched(row, false);
+            // It may have ended in the midst of a change of who is fit: plans are built anew.
+            self.pool(pool_word::FITNESS).fetch_add(1, Ordering::SeqCst);
+            self.pool(pool_word::ATTENTION).fetch_or(attention::RETURNED, Ordering::SeqCst);
         }
         leases.disown(row);
         if self.pool(pool_word::KEEPS_INDEX).load(Ordering::SeqCst) != 0 {
