@@ -47,6 +47,7 @@ check "loom" make -s loom
 needs cc "apt-get install gcc g++" && check "header" make -s header-check && check "c" make -s test-c
 needs python3 "apt-get install python3 python3-venv" && check "python" make -s test-python && check "python stubs" make -s stub-check && check "metrics texts" make -s test-metrics
 needs npm "https://nodejs.org: Node 20" && check "node" make -s test-node && check "real sockets" make -s test-sockets
+needs npm "https://nodejs.org: Node 20" && check "kill" make -s kill
 needs nginx "apt-get install nginx nginx-dev libnginx-mod-stream" && check "nginx" make -s test-nginx
 check "readme" tests/readme.sh
 check "packages" tests/packages.sh

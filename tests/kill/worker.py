@@ -10,38 +10,17 @@ round on the pool of that name, eight picks open at a time at most. It writes `r
 from __future__ import annotations
 
 import json
-import os
-import select
 import sys
 from collections import deque
 
 from loadwise import Engine, NoNode, Pool
 from loadwise.types import Outcome
 
+from orders import Input
+
 HELD = 8
 # Picks between two looks at the input.
 LOOK_EVERY = 256
-INPUT = 0
-
-
-class Input:
-    """Lines of the input; not through `sys.stdin`, whose buffer hides from `select` what it has read ahead."""
-
-    def __init__(self) -> None:
-        self._text = b""
-
-    def is_there(self) -> bool:
-        return b"\n" in self._text or bool(select.select([INPUT], [], [], 0)[0])
-
-    def line(self) -> str:
-        """The next line; `quit` at the end of the input."""
-        while b"\n" not in self._text:
-            more = os.read(INPUT, 4096)
-            if not more:
-                return "quit"
-            self._text += more
-        line, _, self._text = self._text.partition(b"\n")
-        return line.decode()
 
 
 class Worker:
@@ -54,7 +33,8 @@ class Worker:
         try:
             self.held.append(self.pool.acquire())
             self.picks += 1
-        except NoNode:
+        except NoNode as error:
+            print(f"{self.pool.name}: {error}", file=sys.stderr, flush=True)
             self.errors += 1
 
     def finish_oldest(self) -> None:
