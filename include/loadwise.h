@@ -1176,6 +1176,20 @@ lw_status lw_engine_stats(lw_engine engine, uint64_t now_ns, char *buffer, size_
 lw_status lw_engine_metrics(lw_engine engine, uint32_t format, char *buffer, size_t capacity, size_t *len);
 
 /**
+ * `lw_engine_metrics` of several engines in one text: `engines[0]` to `engines[engines_len - 1]`. None may have a pool of
+ * the name of another's, or the text has series twice.
+ *
+ * Requires:
+ * `engines` has `engines_len` handles; `buffer` has `capacity` bytes; `len` may be NULL.
+ */
+lw_status lw_engines_metrics(const lw_engine *engines,
+                             size_t engines_len,
+                             uint32_t format,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *len);
+
+/**
  * Copies the message of this thread's last failed call into `buffer`, ending in NUL, and its length without the NUL into
  * `*len`. Calls that succeed leave it as it is. With `buffer` NULL and `capacity` 0, tells the length alone.
  *

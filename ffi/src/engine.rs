@@ -16,7 +16,7 @@ use crate::pool::{PoolObject, lw_pool};
 use crate::sized::{self, Versioned, present};
 use crate::stats::text_of;
 use crate::status::{INVALID_ARGUMENT, lw_status};
-use crate::text::{copy_out, lw_str, put};
+use crate::text::{array, copy_out, lw_str, put};
 use crate::version::time;
 
 /// All pools of one configuration. 0 is none.
@@ -392,6 +392,33 @@ pub unsafe extern "C" fn lw_engine_metrics(
 ) -> lw_status {
     guard(|| {
         let text = text_of(format, &with(engine, |e| Ok(e.engine.stats()))?)?;
+        // SAFETY: as the caller promises.
+        unsafe { copy_out(&text, buffer, capacity, len) }
+    })
+}
+
+/// `lw_engine_metrics` of several engines in one text: `engines[0]` to `engines[engines_len - 1]`. None may have a pool of
+/// the name of another's, or the text has series twice.
+///
+/// # Safety
+/// `engines` has `engines_len` handles; `buffer` has `capacity` bytes; `len` may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engines_metrics(
+    engines: *const lw_engine,
+    engines_len: usize,
+    format: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let engines = unsafe { array(engines, engines_len) }?;
+        let mut pools = Vec::new();
+        for &engine in engines {
+            pools.extend(with(engine, |e| Ok(e.engine.stats()))?);
+        }
+        let text = text_of(format, &pools)?;
         // SAFETY: as the caller promises.
         unsafe { copy_out(&text, buffer, capacity, len) }
     })

@@ -164,6 +164,24 @@ static void a_file_is_read_again(void)
     OK(lw_engine_free(engine));
 }
 
+static void several_engines_have_one_text(void)
+{
+    static char text[1 << 16];
+    static const char config[] = "pools: {mail: {nodes: [a]}}";
+    lw_engine engines[2] = {engine_of(TWO), 0};
+    OK(lw_engine_from_config(config, strlen(config), &engines[1]));
+    OK(lw_engines_metrics(engines, 2, LW_METRICS_OPENMETRICS, text, sizeof text, NULL));
+    HAS(text, "pool=\"shop\"");
+    HAS(text, "pool=\"mail\"");
+    CHECK(strstr(text, "# EOF\n") + 6 == text + strlen(text));
+    OK(lw_engines_metrics(NULL, 0, LW_METRICS_PROMETHEUS, text, sizeof text, NULL));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_engines_metrics(NULL, 1, LW_METRICS_PROMETHEUS, text, sizeof text, NULL));
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_engines_metrics(engines, 2, 7, text, sizeof text, NULL));
+    OK(lw_engine_free(engines[1]));
+    STATUS(LW_ERR_CLOSED, lw_engines_metrics(engines, 2, LW_METRICS_PROMETHEUS, text, sizeof text, NULL));
+    OK(lw_engine_free(engines[0]));
+}
+
 static void an_engine_tells_of_all_its_pools(void)
 {
     lw_engine engine = engine_of(TWO);
@@ -281,5 +299,6 @@ int main(void)
     RUN(an_engine_tells_of_all_its_pools);
     RUN(reloads_lose_no_pick);
     RUN(engines_used_wrongly);
+    RUN(several_engines_have_one_text);
     return tests_failed != 0;
 }
