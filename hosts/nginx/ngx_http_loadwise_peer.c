@@ -55,13 +55,10 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     ngx_http_loadwise_srv_conf_t *lscf = ngx_http_conf_upstream_srv_conf(us, ngx_http_loadwise_module);
     ngx_pool_cleanup_t *cleanup;
     ngx_http_loadwise_ctx_t *ctx;
-    /* Where it could not be opened as the process began, a request tries again. */
-    if (lscf->upstream.pool == 0 && ngx_loadwise_open(ngx_loadwise_conf((ngx_cycle_t *)ngx_cycle)) != NGX_OK)
-        return NGX_ERROR;
     cleanup = ngx_pool_cleanup_add(r->pool, sizeof *ctx);
     if (cleanup == NULL)
         return NGX_ERROR;
-    cleanup->handler = ngx_loadwise_give_up;
+    cleanup->handler = ngx_loadwise_end;
     ctx = cleanup->data;
     ctx->request = r;
     ngx_loadwise_begin(&ctx->attempts, &lscf->upstream);
@@ -83,7 +80,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
 ngx_http_loadwise_ctx_t *ngx_http_loadwise_ctx(ngx_http_request_t *r)
 {
     for (ngx_pool_cleanup_t *cleanup = r->pool->cleanup; cleanup; cleanup = cleanup->next)
-        if (cleanup->handler == ngx_loadwise_give_up && ((ngx_http_loadwise_ctx_t *)cleanup->data)->request == r)
+        if (cleanup->handler == ngx_loadwise_end && ((ngx_http_loadwise_ctx_t *)cleanup->data)->request == r)
             return cleanup->data;
     return NULL;
 }

@@ -20,9 +20,11 @@ enum {
     NGX_LOADWISE_ERROR_MAX = 1024,
 };
 
+#define NGX_LOADWISE_DOWN " down" /* after the name of a server that is */
 #define NGX_LOADWISE_FIRST "needs \"loadwise\" before it"
 
 typedef struct ngx_loadwise_upstream_s ngx_loadwise_upstream_t;
+typedef struct ngx_loadwise_engine_s ngx_loadwise_engine_t;
 
 /* A server at one address: what nginx knows of a node. */
 typedef struct {
@@ -36,7 +38,11 @@ typedef struct {
     ngx_uint_t max_conns;
     unsigned backup : 1;
     unsigned down : 1;
+    unsigned was_down : 1; /* as the pool was found */
     void *ssl_session; /* to resume, in this process */
+    ngx_pool_t *memory; /* of one that is no server of this configuration; NULL: it is */
+    lw_node_ref node;   /* with `memory` */
+    ngx_uint_t users;   /* with `memory` */
 } ngx_loadwise_peer_t;
 
 typedef enum {
@@ -52,6 +58,11 @@ typedef struct {
     ngx_int_t interval_ms, timeout_ms, fails, passes; /* NGX_CONF_UNSET: as configured, or the default */
 } ngx_loadwise_check_conf_t;
 
+/* As in the configuration; data NULL: not given. */
+typedef struct {
+    ngx_str_t path, mode, on_bad_segment, max_processes;
+} ngx_loadwise_shared_args_t;
+
 struct ngx_loadwise_upstream_s {
     ngx_str_t name;      /* of the pool */
     u_char *conf_file;   /* where `loadwise` stands */
@@ -62,20 +73,33 @@ struct ngx_loadwise_upstream_s {
     ngx_loadwise_check_conf_t check;
     ngx_int_t max_fails; /* NGX_CONF_UNSET: as configured, or the default */
     ngx_int_t fail_timeout_ms;
+    ngx_str_t shared;    /* where the state is, JSON; empty: in each process */
     ngx_array_t peers;   /* ngx_loadwise_peer_t */
     ngx_str_t config;    /* of the pool, JSON */
     ngx_uint_t tries;    /* for a request */
+    ngx_loadwise_engine_t *engine;
     lw_pool pool;        /* of this process; 0: not open */
+    ngx_array_t found;   /* ngx_loadwise_peer_t *: nodes that others have put there; NULL: free */
     unsigned set : 1;    /* whether there is a `loadwise` */
     unsigned header_latency : 1;
 };
 
-/* All upstreams of a configuration, in one engine. */
+/* The upstreams whose state is in one place. */
+struct ngx_loadwise_engine_s {
+    ngx_str_t shared;      /* as that of its upstreams */
+    ngx_str_t path;        /* in it, with its quotes */
+    ngx_array_t upstreams; /* ngx_loadwise_upstream_t * */
+    lw_engine engine;      /* of this process; 0: not open */
+    unsigned is_shared : 1; /* and not on private memory, as `on_bad_segment` may have it */
+    time_t failed_at;      /* when opening it failed */
+    char error[NGX_LOADWISE_ERROR_MAX]; /* why */
+};
+
+/* All upstreams of a configuration. */
 typedef struct {
     ngx_cycle_t *cycle;
     ngx_array_t upstreams; /* ngx_loadwise_upstream_t * */
-    lw_engine engine;      /* of this process; 0: not open */
-    time_t failed_at;      /* when opening it failed */
+    ngx_array_t engines;   /* ngx_loadwise_engine_t * */
     ngx_event_t timer;
     ngx_connection_t timer_connection; /* nginx logs the connection of an event */
     ngx_queue_t checks;                /* under way */
@@ -96,6 +120,8 @@ typedef struct {
     ngx_uint_t forgiven;       /* of them, those that say nothing: an idle connection had been closed */
     ngx_uint_t tried_len;
     lw_node_ref tried[NGX_LOADWISE_ATTEMPTS_MAX];
+    ngx_uint_t held_len;
+    ngx_loadwise_peer_t *held[NGX_LOADWISE_ATTEMPTS_MAX]; /* that would go otherwise: nginx logs their names at the end */
     unsigned excused : 1; /* the last one was forgiven, and the next costs nothing */
     unsigned ahead : 1; /* the pick is that of the next attempt, which nginx has not asked for yet */
 } ngx_loadwise_attempts_t;
@@ -106,9 +132,22 @@ ngx_int_t ngx_loadwise_add_upstream(ngx_conf_t *cf, ngx_loadwise_upstream_t *ups
 ngx_loadwise_upstream_t *ngx_loadwise_upstream_named(ngx_loadwise_conf_t *conf, ngx_str_t *name);
 
 /* ngx_loadwise_engine.c */
-ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf);
+ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf, ngx_loadwise_engine_t *engine);
+void ngx_loadwise_open_all(ngx_loadwise_conf_t *conf);
 void ngx_loadwise_close(ngx_loadwise_conf_t *conf);
 void ngx_loadwise_last_error(char message[NGX_LOADWISE_ERROR_MAX]);
+
+/* ngx_loadwise_pool.c */
+lw_status ngx_loadwise_open_pool(ngx_loadwise_engine_t *engine, ngx_loadwise_upstream_t *upstream, ngx_log_t *log);
+void ngx_loadwise_close_pool(ngx_loadwise_upstream_t *upstream, ngx_log_t *log);
+
+/* ngx_loadwise_shared.c */
+char *ngx_loadwise_set_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const ngx_loadwise_shared_args_t *args);
+ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const char **wrong);
+
+/* ngx_loadwise_found.c */
+ngx_loadwise_peer_t *ngx_loadwise_peer_of(ngx_loadwise_upstream_t *upstream, lw_node_ref node, uint64_t user_data);
+void ngx_loadwise_forget_found(ngx_loadwise_upstream_t *upstream, ngx_uint_t all);
 
 /* ngx_loadwise_directives.c: handlers and their arguments, for a `conf` that begins with an upstream */
 char *ngx_loadwise_set(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, ngx_str_t *prefix, ngx_str_t *host);
@@ -131,7 +170,8 @@ void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream
 ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *attempts);
 void ngx_loadwise_finish(ngx_loadwise_attempts_t *attempts, const lw_outcome *outcome);
 void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts);
-void ngx_loadwise_give_up(void *attempts);
+void ngx_loadwise_give_up(ngx_loadwise_attempts_t *attempts);
+void ngx_loadwise_end(void *attempts);
 ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log);
 uint64_t ngx_loadwise_now_ns(void);
 void ngx_loadwise_state(const ngx_loadwise_attempts_t *attempts, ngx_str_t *state);

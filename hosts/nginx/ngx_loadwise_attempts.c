@@ -29,30 +29,8 @@ static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
     return NGX_BUSY;
 }
 
-/* Whether the budget has another attempt for this request, which it then has used. nginx has decided already whether it is
- * safe. */
-static ngx_int_t retry(const ngx_loadwise_attempts_t *attempts)
+static lw_request request_of(const ngx_loadwise_attempts_t *attempts)
 {
-    lw_retry answer = LW_RETRY_INIT;
-    lw_outcome outcome = attempts->outcome;
-    const ngx_uint_t made = attempts->count - attempts->forgiven;
-    /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
-    if (outcome.kind != LW_OUTCOME_FAILURE && outcome.kind != LW_OUTCOME_RATE_LIMITED) {
-        outcome.kind = LW_OUTCOME_FAILURE;
-        outcome.failure = LW_FAILURE_OTHER;
-    }
-    return lw_pool_retry(attempts->upstream->pool, &outcome, made ? (uint32_t)made : 1, LW_RETRY_IDEMPOTENT, &answer) == LW_OK &&
-                   answer.give_up == 0
-               ? NGX_OK
-               : NGX_DECLINED;
-}
-
-/* Picks a node that this request has not tried. */
-static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
-{
-    ngx_loadwise_upstream_t *upstream = attempts->upstream;
-    ngx_loadwise_peer_t *peers = upstream->peers.elts;
-    const lw_pick none = LW_PICK_INIT;
     lw_request request = LW_REQUEST_INIT;
     if (attempts->key.data != NULL)
         request.key = ngx_loadwise_str(&attempts->key);
@@ -60,30 +38,91 @@ static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
         request.session = ngx_loadwise_str(&attempts->session);
     request.exclude_nodes = attempts->tried;
     request.exclude_nodes_len = attempts->tried_len;
-    attempts->pick = none;
-    attempts->status = lw_pool_pick(upstream->pool, &request, &attempts->pick);
-    if (attempts->status != LW_OK)
-        return no_node(attempts, log);
-    if (attempts->pick.user_data == 0 || attempts->pick.user_data > upstream->peers.nelts) {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "loadwise: \"%V\" has a node that is no server", &upstream->name);
+    return request;
+}
+
+static void remember_tried(ngx_loadwise_attempts_t *attempts)
+{
+    if (attempts->tried_len == NGX_LOADWISE_ATTEMPTS_MAX)
+        return;
+    attempts->tried[attempts->tried_len].node = attempts->pick.node;
+    attempts->tried[attempts->tried_len].generation = attempts->pick.generation;
+    attempts->tried_len++;
+}
+
+/* Finds the peer of the pick. NGX_DECLINED if there is none that nginx could connect to, and the pick is over. */
+static ngx_int_t find_peer(ngx_loadwise_attempts_t *attempts)
+{
+    const lw_node_ref node = {attempts->pick.node, attempts->pick.generation};
+    ngx_loadwise_peer_t *peer = ngx_loadwise_peer_of(attempts->upstream, node, attempts->pick.user_data);
+    if (peer == NULL || (peer->memory != NULL && attempts->held_len == NGX_LOADWISE_ATTEMPTS_MAX)) {
+        remember_tried(attempts);
         ngx_loadwise_give_up(attempts);
-        return NGX_BUSY;
+        return NGX_DECLINED;
     }
-    attempts->peer = &peers[attempts->pick.user_data - 1];
+    if (peer->memory != NULL) {
+        peer->users++;
+        attempts->held[attempts->held_len++] = peer;
+    }
+    attempts->peer = peer;
     return NGX_OK;
 }
 
-/* Takes the budget and a node for another attempt, once nginx is known to make it. NGX_DECLINED if it must not. */
+/* Picks a node that this request has not tried. */
+static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
+{
+    const lw_pick none = LW_PICK_INIT;
+    ngx_uint_t left = NGX_LOADWISE_ATTEMPTS_MAX;
+    do {
+        const lw_request request = request_of(attempts);
+        attempts->pick = none;
+        attempts->status = lw_pool_pick(attempts->upstream->pool, &request, &attempts->pick);
+        if (attempts->status != LW_OK)
+            return no_node(attempts, log);
+        if (find_peer(attempts) == NGX_OK)
+            return NGX_OK;
+    } while (--left > 0);
+    attempts->status = LW_NO_NODE_ALL_EXCLUDED;
+    return NGX_BUSY;
+}
+
+/* Takes the budget and a node for another attempt, once nginx is known to make it. NGX_DECLINED if it must not. nginx has
+ * decided already whether it is safe. */
 ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 {
-    if (retry(attempts) != NGX_OK) {
-        ngx_log_error(NGX_LOG_INFO, log, 0, "loadwise: \"%V\" allows no other attempt", &attempts->upstream->name);
+    const ngx_uint_t made = attempts->count - attempts->forgiven;
+    const lw_request request = request_of(attempts);
+    const lw_pick none = LW_PICK_INIT;
+    lw_retry answer = LW_RETRY_INIT;
+    lw_outcome outcome = attempts->outcome;
+    /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
+    if (outcome.kind != LW_OUTCOME_FAILURE && outcome.kind != LW_OUTCOME_RATE_LIMITED) {
+        outcome.kind = LW_OUTCOME_FAILURE;
+        outcome.failure = LW_FAILURE_OTHER;
+    }
+    attempts->pick = none;
+    attempts->status = lw_pool_pick_again(attempts->upstream->pool, &request, &outcome, made ? (uint32_t)made : 1,
+                                          LW_RETRY_IDEMPOTENT, &answer, &attempts->pick);
+    if (attempts->status != LW_OK) {
+        (void)no_node(attempts, log);
         return NGX_DECLINED;
     }
-    if (pick(attempts, log) != NGX_OK)
+    if (answer.give_up != 0) {
+        ngx_log_error(NGX_LOG_INFO, log, 0, "loadwise: \"%V\" allows no other attempt: %s", &attempts->upstream->name,
+                      lw_give_up_name(answer.give_up));
+        return NGX_DECLINED;
+    }
+    if (find_peer(attempts) != NGX_OK && pick(attempts, log) != NGX_OK)
         return NGX_DECLINED;
     attempts->ahead = 1;
     return NGX_OK;
+}
+
+/* Where it could not be opened as the process began, a request tries again. */
+static ngx_int_t open_engine(ngx_loadwise_attempts_t *attempts)
+{
+    attempts->status = LW_ERR_SHARED;
+    return ngx_loadwise_open(ngx_loadwise_conf((ngx_cycle_t *)ngx_cycle), attempts->upstream->engine);
 }
 
 /* `peer.get` of both fronts. NGX_BUSY if there is no node, or the request must not be tried again. */
@@ -91,6 +130,8 @@ ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *a
 {
     pc->cached = 0;
     pc->connection = NULL;
+    if (attempts->upstream->pool == 0 && open_engine(attempts) != NGX_OK)
+        return NGX_BUSY;
     if (!attempts->ahead) {
         ngx_loadwise_give_up(attempts);
         if (attempts->count == 0 || attempts->excused ? pick(attempts, pc->log) != NGX_OK
@@ -100,11 +141,7 @@ ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *a
     attempts->ahead = 0;
     attempts->excused = 0;
     attempts->count++;
-    if (attempts->tried_len < NGX_LOADWISE_ATTEMPTS_MAX) {
-        attempts->tried[attempts->tried_len].node = attempts->pick.node;
-        attempts->tried[attempts->tried_len].generation = attempts->pick.generation;
-        attempts->tried_len++;
-    }
+    remember_tried(attempts);
     pc->sockaddr = attempts->peer->sockaddr;
     pc->socklen = attempts->peer->socklen;
     pc->name = &attempts->peer->name;
@@ -131,12 +168,21 @@ void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts)
         attempts->tried_len--;
 }
 
-/* Ends a pick of which nothing came. Also the last resort where nginx ends a request without a word. */
-void ngx_loadwise_give_up(void *attempts)
+/* Ends a pick of which nothing came. */
+void ngx_loadwise_give_up(ngx_loadwise_attempts_t *attempts)
 {
     lw_outcome outcome = LW_OUTCOME_INIT;
     outcome.kind = LW_OUTCOME_CANCELLED;
     ngx_loadwise_finish(attempts, &outcome);
+}
+
+/* With the memory of the request. The last resort, too, where nginx ends one without a word. */
+void ngx_loadwise_end(void *data)
+{
+    ngx_loadwise_attempts_t *attempts = data;
+    ngx_loadwise_give_up(attempts);
+    while (attempts->held_len > 0)
+        attempts->held[--attempts->held_len]->users--;
 }
 
 /* How the last attempt ended, or why there was none. */

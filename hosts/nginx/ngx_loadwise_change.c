@@ -7,6 +7,7 @@ enum {
     STATUS_NOT_FOUND = 404,
     STATUS_CONFLICT = 409,
     STATUS_INTERNAL_ERROR = 500,
+    STATUS_UNAVAILABLE = 503,
 };
 
 typedef struct {
@@ -67,31 +68,15 @@ static ngx_int_t is(const ngx_str_t *text, const char *word)
     return text->len == ngx_strlen(word) && ngx_strncmp(text->data, word, text->len) == 0;
 }
 
-/* Takes up a state of health as if it had been learned: nothing else may set it. */
-static lw_status set_health(ngx_loadwise_upstream_t *upstream, const ngx_str_t *node, ngx_pool_t *pool, const char *state)
+static lw_status set_state(ngx_loadwise_upstream_t *upstream, const form_t *form)
 {
-    /* The text of an id may need six bytes for each of its own. */
-    const size_t room = 6 * node->len + 256;
-    u_char *text = ngx_pnalloc(pool, room), *p;
-    if (text == NULL)
-        return LW_ERR_LIMIT;
-    p = ngx_sprintf(text, "{\"format\": 1, \"nodes\": {\"");
-    p = (u_char *)ngx_escape_json(p, node->data, node->len);
-    p = ngx_slprintf(p, text + room, "\": %s}}", state);
-    return lw_pool_learn_from(upstream->pool, (const char *)text, (size_t)(p - text), NULL);
-}
-
-static lw_status set_state(ngx_loadwise_upstream_t *upstream, const form_t *form, ngx_pool_t *pool)
-{
+    const lw_str node = ngx_loadwise_str(&form->node);
     if (is(&form->state, "draining"))
-        return lw_pool_drain(upstream->pool, ngx_loadwise_str(&form->node), 1);
+        return lw_pool_drain(upstream->pool, node, 1);
     if (is(&form->state, "active"))
-        return lw_pool_drain(upstream->pool, ngx_loadwise_str(&form->node), 0);
-    if (is(&form->state, "healthy"))
-        return set_health(upstream, &form->node, pool, "{\"format\": 1, \"health\": \"healthy\"}");
-    /* For as long as the pool ever holds a node; then a probe may bring it back. */
-    return set_health(upstream, &form->node, pool,
-                      "{\"format\": 1, \"health\": \"unhealthy\", \"failures\": 3, \"hold_ns\": 86400000000000}");
+        return lw_pool_drain(upstream->pool, node, 0);
+    return lw_pool_set_health(upstream->pool, node, is(&form->state, "healthy") ? LW_HEALTH_HEALTHY : LW_HEALTH_UNHEALTHY, 0,
+                              NULL);
 }
 
 static ngx_int_t is_state(const ngx_str_t *text)
@@ -133,18 +118,21 @@ ngx_uint_t ngx_loadwise_change(ngx_loadwise_conf_t *conf, ngx_pool_t *pool, ngx_
         if (weight == NGX_ERROR || (ngx_uint_t)weight > NGX_MAX_UINT32_VALUE)
             return answer_error(pool, answer, STATUS_BAD_REQUEST, "weight is a number from 0 to 4294967295");
     }
-    /* What one worker is told, the others do not know. */
-    if (ngx_process == NGX_PROCESS_WORKER && core->worker_processes > 1)
-        return answer_error(pool, answer, STATUS_CONFLICT, "each worker has an engine of its own: not with several workers");
     upstream = ngx_loadwise_upstream_named(conf, &form.upstream);
-    if (upstream == NULL || ngx_loadwise_open(conf) != NGX_OK)
+    if (upstream == NULL)
         return answer_error(pool, answer, STATUS_NOT_FOUND, "no such upstream");
+    if (ngx_loadwise_open(conf, upstream->engine) != NGX_OK)
+        return answer_error(pool, answer, STATUS_UNAVAILABLE, upstream->engine->error);
+    /* What one worker is told, the others do not know. */
+    if (!upstream->engine->is_shared && ngx_process == NGX_PROCESS_WORKER && core->worker_processes > 1)
+        return answer_error(pool, answer, STATUS_CONFLICT,
+                            "each worker has a state of its own: with several workers, the upstream needs \"shared\"");
     if (lw_pool_node(upstream->pool, ngx_loadwise_str(&form.node), &node) != LW_OK)
         return answer_error(pool, answer, STATUS_NOT_FOUND, "no such node");
     if (form.weight.data != NULL)
         status = lw_pool_set_weight(upstream->pool, ngx_loadwise_str(&form.node), (uint32_t)weight);
     if (status == LW_OK && form.state.data != NULL)
-        status = set_state(upstream, &form, pool);
+        status = set_state(upstream, &form);
     if (status != LW_OK) {
         ngx_loadwise_last_error(message);
         return answer_error(pool, answer, STATUS_BAD_REQUEST, message);

@@ -22,6 +22,7 @@ static void end_check(check_t *check)
     if (check->connection.connection != NULL)
         ngx_close_connection(check->connection.connection);
     ngx_queue_remove(&check->queue);
+    check->peer->users--;
     ngx_free(check);
 }
 
@@ -134,6 +135,7 @@ static void begin_check(ngx_loadwise_conf_t *conf, ngx_loadwise_upstream_t *upst
     ngx_queue_insert_tail(&conf->checks, &check->queue);
     check->upstream = upstream;
     check->peer = peer;
+    peer->users++;
     check->began_ns = lw_now_ns();
     check->connection.sockaddr = peer->sockaddr;
     check->connection.socklen = peer->socklen;
@@ -164,7 +166,6 @@ static void begin_check(ngx_loadwise_conf_t *conf, ngx_loadwise_upstream_t *upst
 
 static void check_upstream(ngx_loadwise_conf_t *conf, ngx_loadwise_upstream_t *upstream)
 {
-    ngx_loadwise_peer_t *peers = upstream->peers.elts;
     lw_check *due;
     size_t len = 0;
     if (lw_pool_checks_due(upstream->pool, 0, NULL, 0, &len) != LW_OK || len == 0)
@@ -176,10 +177,12 @@ static void check_upstream(ngx_loadwise_conf_t *conf, ngx_loadwise_upstream_t *u
     if (lw_pool_checks_due(upstream->pool, 0, due, len, &len) != LW_OK)
         len = 0;
     for (size_t i = 0; i < len; i++) {
+        const lw_node_ref node = {due[i].node, due[i].generation};
+        ngx_loadwise_peer_t *peer;
         uint64_t number = 0;
-        if (lw_node_user_data(upstream->pool, due[i].node, due[i].generation, &number) == LW_OK && number > 0 &&
-            number <= upstream->peers.nelts)
-            begin_check(conf, upstream, &peers[number - 1], due[i].deadline_ns);
+        if (lw_node_user_data(upstream->pool, node.node, node.generation, &number) == LW_OK &&
+            (peer = ngx_loadwise_peer_of(upstream, node, number)) != NULL)
+            begin_check(conf, upstream, peer, due[i].deadline_ns);
     }
     ngx_free(due);
 }
@@ -188,7 +191,7 @@ void ngx_loadwise_check_due(ngx_loadwise_conf_t *conf)
 {
     ngx_loadwise_upstream_t **upstreams = conf->upstreams.elts;
     for (ngx_uint_t i = 0; i < conf->upstreams.nelts; i++)
-        if (upstreams[i]->check.kind != NGX_LOADWISE_CHECK_NONE)
+        if (upstreams[i]->check.kind != NGX_LOADWISE_CHECK_NONE && upstreams[i]->pool != 0)
             check_upstream(conf, upstreams[i]);
 }
 

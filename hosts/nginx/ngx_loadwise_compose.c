@@ -102,8 +102,8 @@ static ngx_int_t adopt_nodes(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, 
         peer = peer_of(upstream, id, id_len, address, address_len);
         if (peer == NULL)
             what = "is no server of this upstream";
-        else if (peer->weight != 1 || peer->max_conns != 0 || peer->backup)
-            what = "has \"weight\", \"max_conns\" or \"backup\" at its server, too";
+        else if (peer->weight != 1 || peer->max_conns != 0 || peer->backup || peer->down)
+            what = "has \"weight\", \"max_conns\", \"backup\" or \"down\" at its server, too";
         else if (peer->id.data != peer->name.data)
             what = "is another node there, too";
         if (what != NULL) {
@@ -119,6 +119,18 @@ static ngx_int_t adopt_nodes(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, 
     return NGX_OK;
 }
 
+/* What people are shown of a server that is `down`. So it is part of the configuration, and whoever says it anew says
+ * another one; that the node drains is not. */
+static ngx_int_t name_as_down(ngx_conf_t *cf, ngx_str_t *name)
+{
+    const ngx_str_t server = *name;
+    name->data = ngx_pnalloc(cf->temp_pool, server.len + sizeof NGX_LOADWISE_DOWN);
+    if (name->data == NULL)
+        return NGX_ERROR;
+    name->len = (size_t)(ngx_sprintf(name->data, "%V" NGX_LOADWISE_DOWN, &server) - name->data);
+    return NGX_OK;
+}
+
 /* Adds the servers that the file does not describe. */
 static ngx_int_t add_nodes(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw_pool pool)
 {
@@ -126,6 +138,7 @@ static ngx_int_t add_nodes(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw
     const lw_node_spec none = LW_NODE_SPEC_INIT;
     lw_node_spec *specs = ngx_palloc(cf->temp_pool, upstream->peers.nelts * sizeof *specs);
     size_t len = 0;
+    ngx_str_t name;
     if (specs == NULL)
         return NGX_ERROR;
     for (ngx_uint_t i = 0; i < upstream->peers.nelts; i++) {
@@ -142,7 +155,10 @@ static ngx_int_t add_nodes(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw
         /* nginx's hashes place a server by what is written of it, and so does `compat: nginx`, by the address. */
         if (peers[i].addresses == 1)
             spec->address = ngx_loadwise_str(&peers[i].server);
-        spec->name = ngx_loadwise_str(&peers[i].server);
+        name = peers[i].server;
+        if (peers[i].down && name_as_down(cf, &name) != NGX_OK)
+            return NGX_ERROR;
+        spec->name = ngx_loadwise_str(&name);
         len++;
     }
     return lw_pool_register_batch(pool, specs, len, NULL) == LW_OK ? NGX_OK : refused(cf, upstream);
@@ -230,8 +246,30 @@ static ngx_int_t set_tries(ngx_loadwise_upstream_t *upstream)
     return NGX_OK;
 }
 
+/* The file as the engine understands it, without what says where the state is: that is for workers to open. */
+static ngx_int_t take_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream)
+{
+    ngx_str_t text, shared;
+    if (lw_config_check((const char *)upstream->text.data, upstream->text.len, NULL, 0, &text.len) != LW_OK)
+        return refused(cf, upstream);
+    text.data = ngx_pnalloc(cf->pool, text.len + 1);
+    if (text.data == NULL)
+        return NGX_ERROR;
+    if (lw_config_check((const char *)upstream->text.data, upstream->text.len, (char *)text.data, text.len + 1, &text.len) != LW_OK)
+        return refused(cf, upstream);
+    if (ngx_loadwise_json_find(&text, "shared", &shared) != NGX_OK || shared.data[0] != '{')
+        return NGX_OK;
+    if (upstream->shared.len == 0)
+        upstream->shared = shared;
+    if (ngx_loadwise_json_remove(cf->pool, &text, "shared") != NGX_OK)
+        return NGX_ERROR;
+    upstream->text = text;
+    return NGX_OK;
+}
+
 static ngx_int_t compose(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw_pool pool)
 {
+    const char *what = NULL;
     size_t len;
     if (adopt_nodes(cf, upstream, pool) != NGX_OK || add_nodes(cf, upstream, pool) != NGX_OK)
         return NGX_ERROR;
@@ -240,9 +278,11 @@ static ngx_int_t compose(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, lw_p
     if (config_of(cf, upstream, pool, &upstream->config) != NGX_OK || set_health(cf, upstream, &upstream->config) != NGX_OK ||
         set_checks(cf, upstream, &upstream->config) != NGX_OK || set_tries(upstream) != NGX_OK)
         return NGX_ERROR;
-    return lw_config_check((const char *)upstream->config.data, upstream->config.len, NULL, 0, &len) == LW_OK
-               ? NGX_OK
-               : refused(cf, upstream);
+    if (lw_config_check((const char *)upstream->config.data, upstream->config.len, NULL, 0, &len) != LW_OK)
+        return refused(cf, upstream);
+    if (ngx_loadwise_join_engine(cf, upstream, &what) != NGX_OK)
+        return what ? wrong(cf, upstream, what) : NGX_ERROR;
+    return NGX_OK;
 }
 
 /* Once all servers are known. What is wrong is told here, in the master and by `nginx -t`; the pool that it takes to find
@@ -253,6 +293,8 @@ ngx_int_t ngx_loadwise_compose(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream
     const ngx_str_t *text = upstream->file.len ? &upstream->text : &empty;
     lw_pool pool = 0;
     ngx_int_t result;
+    if (upstream->file.len && take_shared(cf, upstream) != NGX_OK)
+        return NGX_ERROR;
     if (lw_pool_new((const char *)text->data, text->len, &pool) != LW_OK)
         return refused(cf, upstream);
     result = compose(cf, upstream, pool);

@@ -45,9 +45,10 @@ static ngx_int_t is_strategy(const ngx_str_t *text, char message[NGX_LOADWISE_ER
     return status == LW_OK;
 }
 
-/* `loadwise [strategy=...] [latency=response|header]`. `host` names the upstream. */
+/* `loadwise [strategy=...] [latency=response|header] [shared=PATH ...]`. `host` names the upstream. */
 char *ngx_loadwise_set(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, ngx_str_t *prefix, ngx_str_t *host)
 {
+    ngx_loadwise_shared_args_t shared = {ngx_null_string, ngx_null_string, ngx_null_string, ngx_null_string};
     ngx_str_t *args = cf->args->elts, value;
     char message[NGX_LOADWISE_ERROR_MAX];
     if (upstream->set)
@@ -81,10 +82,14 @@ char *ngx_loadwise_set(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, ngx_st
             upstream->header_latency = 0;
         } else if (ngx_strcmp(args[i].data, "latency=header") == 0) {
             upstream->header_latency = 1;
-        } else {
+        } else if (!has_key(&args[i], "shared=", &shared.path) && !has_key(&args[i], "mode=", &shared.mode) &&
+                   !has_key(&args[i], "on_bad_segment=", &shared.on_bad_segment) &&
+                   !has_key(&args[i], "max_processes=", &shared.max_processes)) {
             return invalid(cf, &args[i]);
         }
     }
+    if (ngx_loadwise_set_shared(cf, upstream, &shared) != NGX_CONF_OK)
+        return NGX_CONF_ERROR;
     return ngx_loadwise_add_upstream(cf, upstream) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 

@@ -1,4 +1,5 @@
-/* The engine of a process: opened from what all upstreams have composed, maintained by a timer, closed at the end. */
+/* The engines of a process: one for each place where the state of upstreams is. Opened from what these have composed,
+ * maintained by a timer, closed at the end. */
 #include "ngx_loadwise.h"
 
 enum { MAINTAIN_INTERVAL_MS = 1000 };
@@ -10,138 +11,72 @@ void ngx_loadwise_last_error(char message[NGX_LOADWISE_ERROR_MAX])
         ngx_memcpy(message, "(a message too long to show)", sizeof "(a message too long to show)");
 }
 
-/* `{"pools": {NAME: CONFIG, ...}}` */
-static ngx_int_t engine_text(ngx_loadwise_conf_t *conf, ngx_str_t *text)
+/* `{"shared": {...}, "pools": {NAME: CONFIG, ...}}`. Without nodes: those come as the configuration is put in force, which
+ * tells the worker that does so from those that find it done. */
+static ngx_int_t engine_text(ngx_loadwise_engine_t *engine, ngx_log_t *log, ngx_str_t *text)
 {
-    ngx_loadwise_upstream_t **upstreams = conf->upstreams.elts;
-    size_t size = sizeof "{\"pools\":{}}";
+    static const ngx_str_t no_nodes = ngx_string("[]");
+    ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
+    ngx_pool_t *pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
+    size_t size = sizeof "{\"shared\":,\"pools\":{}}" + engine->shared.len;
+    ngx_str_t config;
     u_char *p;
-    for (ngx_uint_t i = 0; i < conf->upstreams.nelts; i++)
-        size += upstreams[i]->name.len + upstreams[i]->config.len + sizeof "\"\":,";
-    text->data = p = ngx_alloc(size, conf->cycle->log);
-    if (p == NULL)
+    if (pool == NULL)
         return NGX_ERROR;
-    p = ngx_sprintf(p, "{\"pools\":{");
-    for (ngx_uint_t i = 0; i < conf->upstreams.nelts; i++)
-        p = ngx_sprintf(p, "%s\"%V\":%V", i ? "," : "", &upstreams[i]->name, &upstreams[i]->config);
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++)
+        size += upstreams[i]->name.len + upstreams[i]->config.len + sizeof "\"\":,";
+    text->data = p = ngx_alloc(size, log);
+    if (p == NULL)
+        goto failed;
+    *p++ = '{';
+    if (engine->shared.len > 0)
+        p = ngx_sprintf(p, "\"shared\":%V,", &engine->shared);
+    p = ngx_sprintf(p, "\"pools\":{");
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++) {
+        config = upstreams[i]->config;
+        if (ngx_loadwise_json_set(pool, &config, "nodes", NULL, &no_nodes) != NGX_OK)
+            goto failed;
+        p = ngx_sprintf(p, "%s\"%V\":%V", i ? "," : "", &upstreams[i]->name, &config);
+    }
     p = ngx_sprintf(p, "}}");
     text->len = (size_t)(p - text->data);
+    ngx_destroy_pool(pool);
     return NGX_OK;
+failed:
+    if (text->data != NULL)
+        ngx_free(text->data);
+    ngx_destroy_pool(pool);
+    return NGX_ERROR;
 }
 
-static const char *health_name(uint32_t health)
+static void maintain_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
 {
-    switch (health) {
-    case LW_HEALTH_HEALTHY:
-        return "healthy";
-    case LW_HEALTH_DEGRADED:
-        return "degraded";
-    case LW_HEALTH_UNHEALTHY:
-        return "unhealthy";
-    default:
-        return "recovering";
+    ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
+    char message[NGX_LOADWISE_ERROR_MAX];
+    if (lw_engine_maintain(engine->engine, 0, NULL) != LW_OK) {
+        ngx_loadwise_last_error(message);
+        ngx_log_error(NGX_LOG_ERR, log, 0, "loadwise: maintenance: %s", message);
     }
-}
-
-/* Tells the error log what happens to nodes. */
-static void observe(const lw_event *event, void *data)
-{
-    ngx_loadwise_upstream_t *upstream = data;
-    const ngx_uint_t level = event->kind == LW_EVENT_HEALTH && event->to != LW_HEALTH_UNHEALTHY ? NGX_LOG_NOTICE : NGX_LOG_WARN;
-    char id[NGX_LOADWISE_ID_MAX + 1] = "";
-    if (event->generation != 0)
-        (void)lw_node_id(event->pool, event->node, event->generation, id, sizeof id, NULL);
-    switch (event->kind) {
-    case LW_EVENT_HEALTH:
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "loadwise: node \"%s\" of \"%V\" is %s, was %s", id, &upstream->name, health_name(event->to),
-                      health_name(event->from));
-        return;
-    case LW_EVENT_BREAKER:
-        ngx_log_error(level, ngx_cycle->log, 0, "loadwise: the breaker of node \"%s\" of \"%V\" has %s", id,
-                      &upstream->name, event->to ? "opened" : "closed");
-        return;
-    case LW_EVENT_EJECTION:
-        ngx_log_error(level, ngx_cycle->log, 0, "loadwise: node \"%s\" of \"%V\" is %s", id, &upstream->name,
-                      event->to ? "ejected as an outlier" : "taken back");
-        return;
-    case LW_EVENT_PANIC:
-        ngx_log_error(level, ngx_cycle->log, 0, "loadwise: \"%V\" %s", &upstream->name,
-                      event->to ? "panics: too few nodes are available" : "panics no more");
-        return;
-    case LW_EVENT_TIER:
-        ngx_log_error(level, ngx_cycle->log, 0, "loadwise: tier %uD of \"%V\" takes the most traffic, not %uD",
-                      event->to, &upstream->name, event->from);
-        return;
-    default:
-        return;
-    }
-}
-
-/* Takes hold of a pool, and tells it which of our peers its nodes are. */
-static lw_status open_pool(lw_engine engine, ngx_loadwise_upstream_t *upstream)
-{
-    ngx_loadwise_peer_t *peers = upstream->peers.elts;
-    uint64_t observer;
-    lw_status status = lw_engine_pool(engine, ngx_loadwise_str(&upstream->name), &upstream->pool);
-    if (status == LW_OK)
-        status = lw_pool_observe(upstream->pool, 0, observe, upstream, NULL, &observer);
-    for (ngx_uint_t i = 0; status == LW_OK && i < upstream->peers.nelts; i++) {
-        lw_node_ref node;
-        status = lw_pool_node(upstream->pool, ngx_loadwise_str(&peers[i].id), &node);
-        if (status == LW_OK)
-            /* 0 is a node of which nginx knows nothing. */
-            status = lw_node_set_user_data(upstream->pool, node.node, node.generation, i + 1);
-        if (status == LW_OK && peers[i].down)
-            status = lw_pool_drain(upstream->pool, ngx_loadwise_str(&peers[i].id), 1);
-    }
-    return status;
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++)
+        ngx_loadwise_forget_found(upstreams[i], 0);
 }
 
 static void maintain(ngx_event_t *event)
 {
     ngx_loadwise_conf_t *conf = ((ngx_connection_t *)event->data)->data;
-    if (lw_engine_maintain(conf->engine, 0, NULL) != LW_OK) {
-        char message[NGX_LOADWISE_ERROR_MAX];
-        ngx_loadwise_last_error(message);
-        ngx_log_error(NGX_LOG_ERR, event->log, 0, "loadwise: maintenance: %s", message);
-    }
+    ngx_loadwise_engine_t **engines = conf->engines.elts;
+    for (ngx_uint_t i = 0; i < conf->engines.nelts; i++)
+        if (engines[i]->engine != 0)
+            maintain_engine(engines[i], event->log);
     if (!ngx_exiting)
         ngx_loadwise_check_due(conf);
     ngx_add_timer(event, MAINTAIN_INTERVAL_MS);
 }
 
-static ngx_int_t open_failed(ngx_loadwise_conf_t *conf, const char *why)
+static void start_timer(ngx_loadwise_conf_t *conf)
 {
-    ngx_log_error(NGX_LOG_EMERG, conf->cycle->log, 0, "loadwise: the engine cannot be opened: %s", why);
-    ngx_loadwise_close(conf);
-    conf->failed_at = ngx_time();
-    return NGX_ERROR;
-}
-
-/* Opens the engine of this process, unless that failed in this very second. */
-ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf)
-{
-    ngx_loadwise_upstream_t **upstreams = conf->upstreams.elts;
-    char message[NGX_LOADWISE_ERROR_MAX];
-    ngx_str_t text;
-    lw_status status;
-    if (conf->engine != 0)
-        return NGX_OK;
-    if (conf->failed_at == ngx_time())
-        return NGX_ERROR;
-    if (lw_abi_version() != LW_ABI_VERSION)
-        return open_failed(conf, "the library has another ABI than the module was built for");
-    if (engine_text(conf, &text) != NGX_OK)
-        return open_failed(conf, "no memory");
-    status = lw_engine_from_config((const char *)text.data, text.len, &conf->engine);
-    ngx_free(text.data);
-    for (ngx_uint_t i = 0; status == LW_OK && i < conf->upstreams.nelts; i++)
-        status = open_pool(conf->engine, upstreams[i]);
-    if (status != LW_OK) {
-        ngx_loadwise_last_error(message);
-        return open_failed(conf, message);
-    }
+    if (conf->timer.timer_set)
+        return;
     conf->timer_connection.fd = (ngx_socket_t)-1;
     conf->timer_connection.data = conf;
     conf->timer.handler = maintain;
@@ -150,45 +85,85 @@ ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf)
     /* Or it would keep a worker alive that is to end. */
     conf->timer.cancelable = 1;
     ngx_add_timer(&conf->timer, 1);
+}
+
+static void close_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
+{
+    ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++)
+        ngx_loadwise_close_pool(upstreams[i], log);
+    if (engine->engine)
+        (void)lw_engine_free(engine->engine);
+    engine->engine = 0;
+}
+
+static ngx_int_t open_failed(ngx_loadwise_conf_t *conf, ngx_loadwise_engine_t *engine, const char *why)
+{
+    ngx_log_error(NGX_LOG_EMERG, conf->cycle->log, 0, "loadwise: the engine cannot be opened: %s", why);
+    ngx_cpystrn((u_char *)engine->error, (u_char *)why, sizeof engine->error);
+    close_engine(engine, conf->cycle->log);
+    engine->failed_at = ngx_time();
+    return NGX_ERROR;
+}
+
+static lw_status open_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
+{
+    ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
+    char why[NGX_LOADWISE_ERROR_MAX];
+    ngx_str_t text;
+    lw_status status;
+    size_t len = 0;
+    if (engine_text(engine, log, &text) != NGX_OK)
+        return LW_ERR_LIMIT;
+    status = lw_engine_from_config((const char *)text.data, text.len, &engine->engine);
+    ngx_free(text.data);
+    if (status == LW_OK)
+        status = lw_engine_shared_path(engine->engine, NULL, 0, &len);
+    engine->is_shared = len > 0;
+    for (ngx_uint_t i = 0; status == LW_OK && i < engine->upstreams.nelts; i++)
+        status = ngx_loadwise_open_pool(engine, upstreams[i], log);
+    if (status == LW_OK && engine->shared.len > 0 && !engine->is_shared &&
+        lw_engine_private_because(engine->engine, why, sizeof why, NULL) == LW_OK)
+        ngx_log_error(NGX_LOG_WARN, log, 0, "loadwise: this worker goes on alone, without %V: %s", &engine->path, why);
+    return status;
+}
+
+/* Opens an engine in this process, unless that failed in this very second. */
+ngx_int_t ngx_loadwise_open(ngx_loadwise_conf_t *conf, ngx_loadwise_engine_t *engine)
+{
+    ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
+    char message[NGX_LOADWISE_ERROR_MAX];
+    if (engine->engine != 0)
+        return NGX_OK;
+    if (engine->failed_at == ngx_time())
+        return NGX_ERROR;
+    if (lw_abi_version() != LW_ABI_VERSION)
+        return open_failed(conf, engine, "the library has another ABI than the module was built for");
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++)
+        if (upstreams[i]->found.elts == NULL &&
+            ngx_array_init(&upstreams[i]->found, conf->cycle->pool, 4, sizeof(ngx_loadwise_peer_t *)) != NGX_OK)
+            return open_failed(conf, engine, "no memory");
+    if (open_engine(engine, conf->cycle->log) != LW_OK) {
+        ngx_loadwise_last_error(message);
+        return open_failed(conf, engine, message);
+    }
+    start_timer(conf);
     return NGX_OK;
 }
 
-/* How many picks of a pool nobody has finished. */
-static uint64_t in_flight(ngx_loadwise_upstream_t *upstream)
+void ngx_loadwise_open_all(ngx_loadwise_conf_t *conf)
 {
-    size_t len = 0;
-    uint64_t sum = 0;
-    lw_node_status *nodes;
-    if (lw_pool_nodes(upstream->pool, NULL, 0, &len) != LW_OK || len == 0)
-        return 0;
-    nodes = ngx_alloc(len * sizeof *nodes, ngx_cycle->log);
-    if (nodes == NULL)
-        return 0;
-    nodes[0].struct_size = sizeof *nodes;
-    if (lw_pool_nodes(upstream->pool, nodes, len, &len) == LW_OK)
-        for (size_t i = 0; i < len; i++)
-            sum += nodes[i].in_flight;
-    ngx_free(nodes);
-    return sum;
+    ngx_loadwise_engine_t **engines = conf->engines.elts;
+    for (ngx_uint_t i = 0; i < conf->engines.nelts; i++)
+        (void)ngx_loadwise_open(conf, engines[i]);
 }
 
 void ngx_loadwise_close(ngx_loadwise_conf_t *conf)
 {
-    ngx_loadwise_upstream_t **upstreams = conf->upstreams.elts;
+    ngx_loadwise_engine_t **engines = conf->engines.elts;
     ngx_loadwise_stop_checks(conf);
     if (conf->timer.timer_set)
         ngx_del_timer(&conf->timer);
-    for (ngx_uint_t i = 0; i < conf->upstreams.nelts; i++) {
-        uint64_t left = upstreams[i]->pool ? in_flight(upstreams[i]) : 0;
-        /* A worker that ends gracefully has ended all requests first. */
-        if (left > 0 && ngx_exiting && !ngx_terminate)
-            ngx_log_error(NGX_LOG_ALERT, conf->cycle->log, 0, "loadwise: %uL picks of \"%V\" were never finished", left,
-                          &upstreams[i]->name);
-        if (upstreams[i]->pool)
-            (void)lw_pool_free(upstreams[i]->pool);
-        upstreams[i]->pool = 0;
-    }
-    if (conf->engine)
-        (void)lw_engine_free(conf->engine);
-    conf->engine = 0;
+    for (ngx_uint_t i = 0; i < conf->engines.nelts; i++)
+        close_engine(engines[i], conf->cycle->log);
 }

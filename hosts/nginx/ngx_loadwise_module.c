@@ -34,7 +34,8 @@ ngx_loadwise_conf_t *ngx_loadwise_conf(ngx_cycle_t *cycle)
 static void *create_conf(ngx_cycle_t *cycle)
 {
     ngx_loadwise_conf_t *conf = ngx_pcalloc(cycle->pool, sizeof *conf);
-    if (conf == NULL || ngx_array_init(&conf->upstreams, cycle->pool, 4, sizeof(ngx_loadwise_upstream_t *)) != NGX_OK)
+    if (conf == NULL || ngx_array_init(&conf->upstreams, cycle->pool, 4, sizeof(ngx_loadwise_upstream_t *)) != NGX_OK ||
+        ngx_array_init(&conf->engines, cycle->pool, 2, sizeof(ngx_loadwise_engine_t *)) != NGX_OK)
         return NULL;
     conf->cycle = cycle;
     ngx_queue_init(&conf->checks);
@@ -64,9 +65,9 @@ static ngx_int_t init_process(ngx_cycle_t *cycle)
 {
     ngx_loadwise_conf_t *conf = ngx_loadwise_conf(cycle);
     /* The cache's helpers balance nothing. */
-    if (conf->upstreams.nelts > 0 && (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE))
+    if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE)
         /* A worker that ends here is not started again: rather let it serve what needs no engine, and try once more. */
-        (void)ngx_loadwise_open(conf);
+        ngx_loadwise_open_all(conf);
     return NGX_OK;
 }
 

@@ -56,12 +56,10 @@ static ngx_int_t init_peer(ngx_stream_session_t *s, ngx_stream_upstream_srv_conf
     ngx_stream_loadwise_srv_conf_t *lscf = ngx_stream_conf_upstream_srv_conf(us, ngx_stream_loadwise_module);
     ngx_pool_cleanup_t *cleanup;
     ngx_stream_loadwise_ctx_t *ctx;
-    if (lscf->upstream.pool == 0 && ngx_loadwise_open(ngx_loadwise_conf((ngx_cycle_t *)ngx_cycle)) != NGX_OK)
-        return NGX_ERROR;
     cleanup = ngx_pool_cleanup_add(s->connection->pool, sizeof *ctx);
     if (cleanup == NULL)
         return NGX_ERROR;
-    cleanup->handler = ngx_loadwise_give_up;
+    cleanup->handler = ngx_loadwise_end;
     ctx = cleanup->data;
     ngx_memzero(ctx, sizeof *ctx);
     ctx->session = s;
@@ -125,7 +123,7 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 ngx_stream_loadwise_ctx_t *ngx_stream_loadwise_ctx(ngx_stream_session_t *s)
 {
     for (ngx_pool_cleanup_t *cleanup = s->connection->pool->cleanup; cleanup; cleanup = cleanup->next)
-        if (cleanup->handler == ngx_loadwise_give_up && ((ngx_stream_loadwise_ctx_t *)cleanup->data)->session == s)
+        if (cleanup->handler == ngx_loadwise_end && ((ngx_stream_loadwise_ctx_t *)cleanup->data)->session == s)
             return cleanup->data;
     return NULL;
 }

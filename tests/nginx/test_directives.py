@@ -60,7 +60,7 @@ FILES = {
     "a value out of range": ("health:\n  failure_threshold: 0\n", "line 2: health.failure_threshold"),
     "no YAML": ("{", "line 1"),
     "a node that is no server": ("nodes: [x]\n", 'node "x" of'),
-    "a node that has its parameters twice": ("nodes: ['127.0.0.1:2']\n", '"weight", "max_conns" or "backup"'),
+    "a node that has its parameters twice": ("nodes: ['127.0.0.1:2']\n", '"weight", "max_conns", "backup" or "down"'),
     "two nodes of one server": ("nodes: [{id: a, address: '127.0.0.1:1'}, '127.0.0.1:1']\n", "is another node there, too"),
 }
 

@@ -1,0 +1,112 @@
+/* Where the state of upstreams is: what `loadwise` or the file of loadwise_config say of it, and which upstreams so have one
+ * engine. The master only reads this: it is workers that open the state. */
+#include "ngx_loadwise.h"
+
+/* Adds `,"key":"text"`. */
+static u_char *put_text(u_char *p, const char *key, const ngx_str_t *text)
+{
+    if (text->data == NULL)
+        return p;
+    p = ngx_sprintf(p, ",\"%s\":\"", key);
+    p = (u_char *)ngx_escape_json(p, text->data, text->len);
+    *p++ = '"';
+    return p;
+}
+
+/* `{"shared": {...}}` */
+static ngx_int_t write_shared(ngx_pool_t *pool, const ngx_loadwise_shared_args_t *args, ngx_str_t *text)
+{
+    /* A byte may need six. */
+    const size_t room = 6 * (args->path.len + args->mode.len + args->on_bad_segment.len) + args->max_processes.len + 128;
+    u_char *p = ngx_pnalloc(pool, room);
+    if (p == NULL)
+        return NGX_ERROR;
+    text->data = p;
+    p = ngx_sprintf(p, "{\"shared\":{\"path\":\"");
+    p = (u_char *)ngx_escape_json(p, args->path.data, args->path.len);
+    *p++ = '"';
+    p = put_text(p, "mode", &args->mode);
+    p = put_text(p, "on_bad_segment", &args->on_bad_segment);
+    if (args->max_processes.data != NULL)
+        p = ngx_sprintf(p, ",\"max_processes\":%V", &args->max_processes);
+    p = ngx_sprintf(p, "}}");
+    text->len = (size_t)(p - text->data);
+    return NGX_OK;
+}
+
+/* `shared=PATH [mode=MODE] [on_bad_segment=fail|recreate|private] [max_processes=N]` */
+char *ngx_loadwise_set_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const ngx_loadwise_shared_args_t *args)
+{
+    static const char line[] = "line 1: ";
+    char message[NGX_LOADWISE_ERROR_MAX], *p = message;
+    ngx_str_t text, checked;
+    if (args->path.data == NULL) {
+        if (args->mode.data == NULL && args->on_bad_segment.data == NULL && args->max_processes.data == NULL)
+            return NGX_CONF_OK;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"mode\", \"on_bad_segment\" and \"max_processes\" need \"shared\"");
+        return NGX_CONF_ERROR;
+    }
+    if (args->max_processes.data != NULL && ngx_atoi(args->max_processes.data, args->max_processes.len) == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"max_processes=%V\"", &args->max_processes);
+        return NGX_CONF_ERROR;
+    }
+    if (write_shared(cf->pool, args, &text) != NGX_OK)
+        return NGX_CONF_ERROR;
+    if (lw_config_check((const char *)text.data, text.len, NULL, 0, &checked.len) != LW_OK) {
+        ngx_loadwise_last_error(message);
+        /* The text that has one line is ours. */
+        if (ngx_strncmp(p, line, sizeof line - 1) == 0)
+            p += sizeof line - 1;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", p);
+        return NGX_CONF_ERROR;
+    }
+    checked.data = ngx_pnalloc(cf->pool, checked.len + 1);
+    if (checked.data == NULL ||
+        lw_config_check((const char *)text.data, text.len, (char *)checked.data, checked.len + 1, &checked.len) != LW_OK ||
+        ngx_loadwise_json_find(&checked, "shared", &upstream->shared) != NGX_OK)
+        return NGX_CONF_ERROR;
+    return NGX_CONF_OK;
+}
+
+static ngx_int_t is_same(const ngx_str_t *a, const ngx_str_t *b)
+{
+    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* The engine whose state is where that of the upstream is; a new one, if there is none. */
+ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const char **wrong)
+{
+    ngx_loadwise_conf_t *conf = ngx_loadwise_conf(cf->cycle);
+    ngx_loadwise_engine_t **engines = conf->engines.elts, *engine = NULL;
+    ngx_loadwise_upstream_t **joined;
+    ngx_str_t path = ngx_null_string;
+    if (upstream->shared.len > 0) {
+        if (ngx_loadwise_json_find(&upstream->shared, "path", &path) != NGX_OK)
+            return NGX_ERROR;
+        /* Other programs, and workers in directories of their own, are to find the same file. */
+        if (path.len < 2 || path.data[1] != '/') {
+            *wrong = "the path of \"shared\" must begin with \"/\"";
+            return NGX_ERROR;
+        }
+    }
+    for (ngx_uint_t i = 0; i < conf->engines.nelts && engine == NULL; i++)
+        if (is_same(&engines[i]->path, &path))
+            engine = engines[i];
+    if (engine == NULL) {
+        ngx_loadwise_engine_t **added = ngx_array_push(&conf->engines);
+        if (added == NULL || (*added = engine = ngx_pcalloc(cf->pool, sizeof *engine)) == NULL ||
+            ngx_array_init(&engine->upstreams, cf->pool, 4, sizeof(ngx_loadwise_upstream_t *)) != NGX_OK)
+            return NGX_ERROR;
+        engine->shared = upstream->shared;
+        engine->path = path;
+    } else if (!is_same(&engine->shared, &upstream->shared)) {
+        *wrong = "another upstream has other settings for the same \"shared\"";
+        return NGX_ERROR;
+    }
+    joined = ngx_array_push(&engine->upstreams);
+    if (joined == NULL)
+        return NGX_ERROR;
+    *joined = upstream;
+    upstream->engine = engine;
+    return NGX_OK;
+}
