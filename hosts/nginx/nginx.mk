@@ -9,6 +9,9 @@ NGINX_MODULES ?= $(PREFIX)/lib/nginx/modules
 NGINX_BUILD = build/nginx
 NGINX_SO = $(addprefix $(NGINX_BUILD)/,ngx_http_loadwise_module.so ngx_stream_loadwise_module.so)
 
+# What holds for one worker holds for several that share a state.
+NGINX_SHARED_TESTS = $(patsubst %,tests/nginx/test_%.py,balancing checks failures lifecycle status)
+
 .PHONY: nginx install-nginx test-nginx
 
 nginx: ffi
@@ -25,3 +28,5 @@ test-nginx: nginx $(PYTHON_READY)
 	$(PYTHON_IN_VENV) -m pip install -q --force-reinstall --no-deps dist/loadwise-*.whl
 	$(PYTHON_IN_VENV) -m pip install -q grpcio
 	NGINX_SOURCE=$(NGINX_SOURCE) $(PYTHON_IN_VENV) -m pytest -q -p no:cacheprovider tests/nginx
+	LOADWISE_NGINX_SHARED=1 LOADWISE_NGINX_WORKERS=4 LOADWISE_NGINX_AGREEING=4 \
+	  $(PYTHON_IN_VENV) -m pytest -q -p no:cacheprovider $(NGINX_SHARED_TESTS)

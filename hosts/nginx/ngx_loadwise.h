@@ -76,7 +76,8 @@ struct ngx_loadwise_upstream_s {
     ngx_str_t shared;    /* where the state is, JSON; empty: in each process */
     ngx_array_t peers;   /* ngx_loadwise_peer_t */
     ngx_str_t config;    /* of the pool, JSON */
-    ngx_uint_t tries;    /* for a request */
+    ngx_uint_t tries_max; /* retry.max_attempts */
+    ngx_uint_t tries;    /* for a request, as many as there are nodes */
     ngx_loadwise_engine_t *engine;
     lw_pool pool;        /* of this process; 0: not open */
     ngx_array_t found;   /* ngx_loadwise_peer_t *: nodes that others have put there; NULL: free */
@@ -192,6 +193,11 @@ ngx_int_t ngx_loadwise_pool_text(ngx_loadwise_upstream_t *upstream, ngx_pool_t *
 
 /* ngx_loadwise_change.c */
 ngx_uint_t ngx_loadwise_change(ngx_loadwise_conf_t *conf, ngx_pool_t *pool, ngx_str_t *form, ngx_str_t *answer);
+
+static ngx_inline ngx_int_t ngx_loadwise_is_same(const ngx_str_t *a, const ngx_str_t *b)
+{
+    return a->len == b->len && (a->len == 0 || ngx_memcmp(a->data, b->data, a->len) == 0);
+}
 
 static ngx_inline lw_str ngx_loadwise_str(const ngx_str_t *text)
 {

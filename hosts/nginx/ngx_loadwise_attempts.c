@@ -11,7 +11,7 @@ void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream
     attempts->outcome = nothing;
 }
 
-static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
+static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log, ngx_uint_t level)
 {
     if (attempts->status >= LW_NO_NODE_EMPTY && attempts->status <= LW_NO_NODE_RATE_LIMITED) {
         lw_no_node why = LW_NO_NODE_INIT;
@@ -19,7 +19,7 @@ static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
         uint64_t wait_ms = 0;
         if (lw_last_no_node(&why) == LW_OK && why.retry_at_ns > now_ns)
             wait_ms = (why.retry_at_ns - now_ns) / 1000000;
-        ngx_log_error(NGX_LOG_WARN, log, 0, "loadwise: %s in \"%V\", try again in %uL ms", lw_status_text(attempts->status),
+        ngx_log_error(level, log, 0, "loadwise: %s in \"%V\", try again in %uL ms", lw_status_text(attempts->status),
                       &attempts->upstream->name, wait_ms);
     } else {
         char message[NGX_LOADWISE_ERROR_MAX];
@@ -78,7 +78,7 @@ static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
         attempts->pick = none;
         attempts->status = lw_pool_pick(attempts->upstream->pool, &request, &attempts->pick);
         if (attempts->status != LW_OK)
-            return no_node(attempts, log);
+            return no_node(attempts, log, NGX_LOG_WARN);
         if (find_peer(attempts) == NGX_OK)
             return NGX_OK;
     } while (--left > 0);
@@ -104,7 +104,7 @@ ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
     attempts->status = lw_pool_pick_again(attempts->upstream->pool, &request, &outcome, made ? (uint32_t)made : 1,
                                           LW_RETRY_IDEMPOTENT, &answer, &attempts->pick);
     if (attempts->status != LW_OK) {
-        (void)no_node(attempts, log);
+        (void)no_node(attempts, log, NGX_LOG_INFO);
         return NGX_DECLINED;
     }
     if (answer.give_up != 0) {

@@ -242,14 +242,15 @@ static ngx_int_t set_tries(ngx_loadwise_upstream_t *upstream)
     most = ngx_atoi(attempts.data, attempts.len);
     if (most == NGX_ERROR)
         return NGX_ERROR;
-    upstream->tries = ngx_min(upstream->peers.nelts, (ngx_uint_t)most);
+    upstream->tries_max = (ngx_uint_t)most;
+    upstream->tries = ngx_min(upstream->peers.nelts, upstream->tries_max);
     return NGX_OK;
 }
 
 /* The file as the engine understands it, without what says where the state is: that is for workers to open. */
 static ngx_int_t take_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream)
 {
-    ngx_str_t text, shared;
+    ngx_str_t text, shared, path;
     if (lw_config_check((const char *)upstream->text.data, upstream->text.len, NULL, 0, &text.len) != LW_OK)
         return refused(cf, upstream);
     text.data = ngx_pnalloc(cf->pool, text.len + 1);
@@ -259,6 +260,11 @@ static ngx_int_t take_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream)
         return refused(cf, upstream);
     if (ngx_loadwise_json_find(&text, "shared", &shared) != NGX_OK || shared.data[0] != '{')
         return NGX_OK;
+    if (ngx_loadwise_json_find(&shared, "path", &path) != NGX_OK || path.len < 2 || path.data[1] != '/') {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "loadwise: the path of \"shared\" in %V must begin with \"/\" in %s:%ui",
+                      &upstream->file, upstream->conf_file, upstream->conf_line);
+        return NGX_ERROR;
+    }
     if (upstream->shared.len == 0)
         upstream->shared = shared;
     if (ngx_loadwise_json_remove(cf->pool, &text, "shared") != NGX_OK)

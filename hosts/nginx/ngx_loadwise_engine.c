@@ -57,8 +57,13 @@ static void maintain_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
         ngx_loadwise_last_error(message);
         ngx_log_error(NGX_LOG_ERR, log, 0, "loadwise: maintenance: %s", message);
     }
-    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++)
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++) {
+        size_t nodes;
+        /* Others may have put nodes there, or taken some. */
+        if (lw_pool_len(upstreams[i]->pool, &nodes) == LW_OK && nodes > 0)
+            upstreams[i]->tries = ngx_min(nodes, upstreams[i]->tries_max);
         ngx_loadwise_forget_found(upstreams[i], 0);
+    }
 }
 
 static void maintain(ngx_event_t *event)
@@ -106,6 +111,24 @@ static ngx_int_t open_failed(ngx_loadwise_conf_t *conf, ngx_loadwise_engine_t *e
     return NGX_ERROR;
 }
 
+/* The state that is there, where what is fixed in it is not what is configured: limits, for one. */
+static lw_status open_as_it_is(ngx_loadwise_engine_t *engine, ngx_log_t *log)
+{
+    char message[NGX_LOADWISE_ERROR_MAX];
+    const size_t size = engine->path.len + sizeof "{\"shared\":{\"path\":},\"pools\":{}}";
+    u_char *text = ngx_alloc(size, log), *end;
+    lw_status status;
+    if (text == NULL)
+        return LW_ERR_LIMIT;
+    ngx_loadwise_last_error(message);
+    end = ngx_sprintf(text, "{\"shared\":{\"path\":%V},\"pools\":{}}", &engine->path);
+    status = lw_engine_from_config((const char *)text, (size_t)(end - text), &engine->engine);
+    ngx_free(text);
+    if (status == LW_OK)
+        ngx_log_error(NGX_LOG_ERR, log, 0, "loadwise: %V is taken as it is: %s", &engine->path, message);
+    return status;
+}
+
 static lw_status open_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
 {
     ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
@@ -117,6 +140,8 @@ static lw_status open_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
         return LW_ERR_LIMIT;
     status = lw_engine_from_config((const char *)text.data, text.len, &engine->engine);
     ngx_free(text.data);
+    if (status == LW_ERR_CONFIG && engine->path.len > 0)
+        status = open_as_it_is(engine, log);
     if (status == LW_OK)
         status = lw_engine_shared_path(engine->engine, NULL, 0, &len);
     engine->is_shared = len > 0;

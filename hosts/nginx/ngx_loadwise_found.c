@@ -6,19 +6,14 @@
 /* The number of a node that has no address to connect to. */
 static const uint64_t NOWHERE = UINT64_MAX;
 
-static ngx_int_t is_same(const ngx_str_t *a, const ngx_str_t *b)
-{
-    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
-}
-
 /* The server that a node is, as one that was taken out and put back again. 0: none; else from 1. */
 static uint64_t server_of(ngx_loadwise_upstream_t *upstream, const ngx_str_t *id, const ngx_str_t *address)
 {
     ngx_loadwise_peer_t *peers = upstream->peers.elts;
     for (ngx_uint_t i = 0; i < upstream->peers.nelts; i++)
-        if (is_same(&peers[i].id, id) &&
-            (is_same(&peers[i].name, address) || is_same(&peers[i].id, address) ||
-             (peers[i].addresses == 1 && is_same(&peers[i].server, address))))
+        if (ngx_loadwise_is_same(&peers[i].id, id) &&
+            (ngx_loadwise_is_same(&peers[i].name, address) || ngx_loadwise_is_same(&peers[i].id, address) ||
+             (peers[i].addresses == 1 && ngx_loadwise_is_same(&peers[i].server, address))))
             return i + 1;
     return 0;
 }

@@ -46,6 +46,11 @@ char *ngx_loadwise_set_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"mode\", \"on_bad_segment\" and \"max_processes\" need \"shared\"");
         return NGX_CONF_ERROR;
     }
+    /* Other programs, and workers in directories of their own, are to find the same file. */
+    if (args->path.data[0] != '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the path of \"shared\" must begin with \"/\"");
+        return NGX_CONF_ERROR;
+    }
     if (args->max_processes.data != NULL && ngx_atoi(args->max_processes.data, args->max_processes.len) == NGX_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"max_processes=%V\"", &args->max_processes);
         return NGX_CONF_ERROR;
@@ -68,11 +73,6 @@ char *ngx_loadwise_set_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream,
     return NGX_CONF_OK;
 }
 
-static ngx_int_t is_same(const ngx_str_t *a, const ngx_str_t *b)
-{
-    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
-}
-
 /* The engine whose state is where that of the upstream is; a new one, if there is none. */
 ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const char **wrong)
 {
@@ -80,17 +80,10 @@ ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upst
     ngx_loadwise_engine_t **engines = conf->engines.elts, *engine = NULL;
     ngx_loadwise_upstream_t **joined;
     ngx_str_t path = ngx_null_string;
-    if (upstream->shared.len > 0) {
-        if (ngx_loadwise_json_find(&upstream->shared, "path", &path) != NGX_OK)
-            return NGX_ERROR;
-        /* Other programs, and workers in directories of their own, are to find the same file. */
-        if (path.len < 2 || path.data[1] != '/') {
-            *wrong = "the path of \"shared\" must begin with \"/\"";
-            return NGX_ERROR;
-        }
-    }
+    if (upstream->shared.len > 0 && ngx_loadwise_json_find(&upstream->shared, "path", &path) != NGX_OK)
+        return NGX_ERROR;
     for (ngx_uint_t i = 0; i < conf->engines.nelts && engine == NULL; i++)
-        if (is_same(&engines[i]->path, &path))
+        if (ngx_loadwise_is_same(&engines[i]->path, &path))
             engine = engines[i];
     if (engine == NULL) {
         ngx_loadwise_engine_t **added = ngx_array_push(&conf->engines);
@@ -99,7 +92,7 @@ ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upst
             return NGX_ERROR;
         engine->shared = upstream->shared;
         engine->path = path;
-    } else if (!is_same(&engine->shared, &upstream->shared)) {
+    } else if (!ngx_loadwise_is_same(&engine->shared, &upstream->shared)) {
         *wrong = "another upstream has other settings for the same \"shared\"";
         return NGX_ERROR;
     }

@@ -76,6 +76,7 @@ def nginx(tmp_path):
         finally:
             if proxy.running():
                 proxy.quit(signal.SIGKILL)
+            proxy.state.unlink(missing_ok=True)
     assert not failed, failed
 
 

@@ -19,7 +19,14 @@ STREAM = Path(os.environ.get("LOADWISE_NGINX_STREAM", "/usr/lib/nginx/modules/ng
 WORKERS = int(os.environ.get("LOADWISE_NGINX_WORKERS", "1"))
 # Where a test looks at what one worker knows, or expects of all together what one would do.
 AGREEING = int(os.environ.get("LOADWISE_NGINX_AGREEING", "1"))
+# Whether all upstreams that do not say otherwise are shared.
+SHARED = bool(os.environ.get("LOADWISE_NGINX_SHARED"))
 TEMP_PATHS = "client_body proxy fastcgi uwsgi scgi".split()
+
+
+def shared(text, path):
+    """The upstreams of `text` with their state at `path`, but for those that say where it is."""
+    return re.sub(r"\bloadwise(?=[ ;])(?![^;]*shared=)", f"loadwise shared={path}", text)
 
 
 def free_port():
@@ -44,18 +51,24 @@ class Answer:
 
 
 class Nginx:
-    """`http` stands in http {}, `server` in its server {}, `stream` in stream {}; PORT and STREAM_PORT are to listen on."""
+    """`http` stands in http {}, `server` in its server {}, `stream` in stream {}; PORT and STREAM_PORT are to listen on, and
+    STATE is a path for what is shared."""
 
-    def __init__(self, folder, http="", server="", stream="", workers=WORKERS, main=""):
+    def __init__(self, folder, http="", server="", stream="", workers=WORKERS, main="", share=SHARED, listen=""):
         self.folder = folder
         self.port, self.stream_port = free_port(), free_port()
-        self.workers = workers
+        self.workers, self.share, self.listen = workers, share, listen
+        # In memory, where it belongs.
+        self.state = Path("/dev/shm") / f"loadwise-nginx-test-{os.getpid()}-{self.port}"
         # What may be in the log although nothing went wrong.
         self.expected = re.compile("(?!)")
         self.write(http, server, stream, main)
         self.process = self.pid = None
 
     def write(self, http="", server="", stream="", main=""):
+        http, stream = (text.replace("=STATE", f"={self.state}") for text in (http, stream))
+        if self.share:
+            http, stream = shared(http, self.state), shared(stream, self.state)
         stream = stream and f"stream {{\n{stream}\n}}"
         temp_paths = "\n".join(f"{name}_temp_path {self.folder}/{name};" for name in TEMP_PATHS)
         text = f"""
@@ -74,7 +87,7 @@ access_log {self.folder}/access.log state;
 {temp_paths}
 {http}
 server {{
-listen PORT;
+listen PORT {self.listen};
 location = /status {{ loadwise_status; }}
 {server}
 }}

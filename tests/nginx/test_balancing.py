@@ -149,4 +149,5 @@ def test_max_fails_0_never_takes_a_server_out(servers, nginx):
     made = servers("a", "b")
     made[1].mode("fail")
     proxy = nginx(upstream(made, keys=["max_fails=0", "max_fails=0"]), workers=AGREEING)
-    assert sum(proxy.get().status == 500 for _ in range(60)) == 30
+    # Each worker may have a turn left.
+    assert abs(sum(proxy.get().status == 500 for _ in range(60)) - 30) <= AGREEING - 1

@@ -51,6 +51,32 @@ BAD = {
         "upstream api {\nloadwise; # here\nserver 127.0.0.1:1;\nserver 127.0.0.1:1 backup;\n}",
         "primary and backup",
     ),
+    "a mode of nothing": ("upstream api {\nloadwise mode=0660; # here\nserver 127.0.0.1:1;\n}", 'need "shared"'),
+    "a mode that is none": (
+        "upstream api {\nloadwise shared=/dev/shm/x mode=0960; # here\nserver 127.0.0.1:1;\n}",
+        "shared.mode: must be octal digits",
+    ),
+    "a policy that is none": (
+        "upstream api {\nloadwise shared=/dev/shm/x on_bad_segment=hope; # here\nserver 127.0.0.1:1;\n}",
+        'unknown word "hope"',
+    ),
+    "a number that is none": (
+        'upstream api {\nloadwise shared=/dev/shm/x "max_processes=9}, {"; # here\nserver 127.0.0.1:1;\n}',
+        'invalid parameter "max_processes=9}, {"',
+    ),
+    "too many processes": (
+        "upstream api {\nloadwise shared=/dev/shm/x max_processes=256; # here\nserver 127.0.0.1:1;\n}",
+        "shared.max_processes",
+    ),
+    "a path from somewhere": (
+        'upstream api {\nloadwise "shared=x \\"}"; # here\nserver 127.0.0.1:1;\n}',
+        'the path of "shared" must begin with "/"',
+    ),
+    "a path with other settings": (
+        "upstream a {\nloadwise shared=/dev/shm/x;\nserver 127.0.0.1:1;\n}\n"
+        "upstream b {\nloadwise shared=/dev/shm/x mode=0660; # here\nserver 127.0.0.1:1;\n}",
+        'other settings for the same "shared"',
+    ),
     "another format": ("server {\nlisten 127.0.0.1:1;\nlocation / {\nloadwise_status xml; # here\n}\n}", 'invalid parameter "xml"'),
     "a status of a server": ("server {\nlisten 127.0.0.1:1;\nloadwise_status; # here\n}", "is not allowed here"),
 }
@@ -61,6 +87,7 @@ FILES = {
     "no YAML": ("{", "line 1"),
     "a node that is no server": ("nodes: [x]\n", 'node "x" of'),
     "a node that has its parameters twice": ("nodes: ['127.0.0.1:2']\n", '"weight", "max_conns", "backup" or "down"'),
+    "a state from somewhere": ("shared: x\n", 'the path of "shared" in'),
     "two nodes of one server": ("nodes: [{id: a, address: '127.0.0.1:1'}, '127.0.0.1:1']\n", "is another node there, too"),
 }
 
@@ -110,7 +137,7 @@ def test_files_that_cannot_be_read(check, tmp_path):
 def test_everything_that_can_be_said(check, tmp_path):
     (tmp_path / "pool.yaml").write_text("breaker: true\nnodes: [{id: a, address: '127.0.0.1:4', labels: {version: v2}}]\n")
     upstream = """upstream api {
-        loadwise "strategy=[{name: maglev, bounded_load: true}, round_robin]" latency=header;
+        loadwise "strategy=[{name: maglev, bounded_load: true}, round_robin]" latency=header shared=/dev/shm/x mode=0660 on_bad_segment=recreate max_processes=99;
         loadwise_config pool.yaml;
         loadwise_key $%s;
         loadwise_session $remote_addr;

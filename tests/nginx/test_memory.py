@@ -30,7 +30,7 @@ stats: {latency: nodes}
 def exercise(nginx, made, tmp_path, **how):
     """An upstream with all there is, asked in every way."""
     (tmp_path / "pool.yaml").write_text(FILE % made[0].address)
-    loadwise = f"""loadwise latency=header; loadwise_config {tmp_path}/pool.yaml;
+    loadwise = f"""loadwise latency=header shared=STATE; loadwise_config {tmp_path}/pool.yaml;
         loadwise_key $arg_k; loadwise_session $arg_s; loadwise_check http uri=/health interval=50ms;"""
     keys = ["", "weight=3 max_conns=40 max_fails=9 fail_timeout=600s", "backup"]
     cut = Raw(lambda c, _: read_head(c) and c.sendall(answer()[:-3]))
@@ -39,7 +39,7 @@ def exercise(nginx, made, tmp_path, **how):
         upstream(made, loadwise, keys=keys, more="zone z 256k;\nkeepalive 4;") + upstream([cut], name="cut") + upstream([limits, made[0]], name="limits"),
         """location / { proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection ""; }
            location /cut { proxy_pass http://cut; } location /limits { proxy_pass http://limits; proxy_next_upstream http_429 error; }""",
-        stream=upstream(made) + "server { listen STREAM_PORT; proxy_pass api; }",
+        stream=upstream(made, "loadwise shared=STATE;") + "server { listen STREAM_PORT; proxy_pass api; }",
         workers=1,
         directives=ONE_PROCESS,
         **how,

@@ -13,10 +13,10 @@ from servers import until
 def test_json(servers, nginx):
     made = servers("a", "b")
     proxy = nginx(upstream(made) + upstream(made[:1], "loadwise strategy=maglev;", name="search"), workers=AGREEING)
-    assert [proxy.try_get() for _ in range(4)].count("a") == 2
+    assert abs([proxy.try_get() for _ in range(4)].count("a") - 2) <= AGREEING - 1
     answer = proxy.get("/status")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json["pid"] == proxy.worker_pids()[0]
+    assert answer.json["pid"] in proxy.worker_pids()
     assert [pool["name"] for pool in answer.json["pools"]] == ["api", "search"]
     api = answer.json["pools"][0]
     assert (api["selections"], api["successes"], api["in_flight"]) == (4, 4, 0)
@@ -52,7 +52,7 @@ def test_a_node_is_drained_and_weighed(servers, nginx):
     proxy = nginx(upstream(made, "loadwise strategy=weighted_round_robin;"), workers=AGREEING)
     a, b = (server.address for server in made)
     assert proxy.change(node=b, weight=3).status == 200
-    assert sorted(proxy.try_get() for _ in range(8)) == ["a"] * 2 + ["b"] * 6
+    assert abs([proxy.try_get() for _ in range(8)].count("b") - 6) <= AGREEING - 1
     answer = proxy.change(node=b, state="draining")
     assert answer.status == 200 and answer.json["nodes"][1]["draining"] and answer.json["nodes"][1]["weight"] == 3
     assert {proxy.try_get() for _ in range(8)} == {"a"}
@@ -108,7 +108,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(servers, nginx):
 
 def test_several_workers_are_not_told_one_by_one(servers, nginx):
     made = servers("a", "b")
-    proxy = nginx(upstream(made), workers=2)
+    proxy = nginx(upstream(made), workers=2, share=False)
     answer = proxy.change(node=made[0].address, weight=3)
     assert answer.status == 409 and "several workers" in answer.json["error"]
     until(lambda: len(proxy.worker_pids()) == 2, "both are there")
