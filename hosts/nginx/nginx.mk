@@ -2,6 +2,7 @@
 #   nginx           ngx_http_loadwise_module.so and ngx_stream_loadwise_module.so into build/nginx
 #   install-nginx   into PREFIX/lib/nginx/modules (or NGINX_MODULES), below DESTDIR if given
 #   test-nginx      the tests, on real nginx and real servers on loopback
+#   bench-nginx     requests/s, latencies and time of workers beside nginx's own methods: bench/nginx/RESULTS.md
 # NGINX_SOURCE is where nginx's sources are: those of Debian's nginx-dev, or of any nginx, which NGINX_FLAGS then configure.
 NGINX_SOURCE ?= /usr/share/nginx/src
 NGINX_FLAGS ?= --with-compat --with-http_ssl_module
@@ -12,7 +13,7 @@ NGINX_SO = $(addprefix $(NGINX_BUILD)/,ngx_http_loadwise_module.so ngx_stream_lo
 # What holds for one worker holds for several that share a state.
 NGINX_SHARED_TESTS = $(patsubst %,tests/nginx/test_%.py,balancing checks failures lifecycle status)
 
-.PHONY: nginx install-nginx test-nginx
+.PHONY: nginx install-nginx test-nginx bench-nginx
 
 nginx: ffi
 	hosts/nginx/build.sh $(NGINX_SOURCE) $(NGINX_BUILD) $(NGINX_FLAGS)
@@ -30,3 +31,6 @@ test-nginx: nginx $(PYTHON_READY)
 	NGINX_SOURCE=$(NGINX_SOURCE) $(PYTHON_IN_VENV) -m pytest -q -p no:cacheprovider tests/nginx
 	LOADWISE_NGINX_SHARED=1 LOADWISE_NGINX_WORKERS=4 LOADWISE_NGINX_AGREEING=4 \
 	  $(PYTHON_IN_VENV) -m pytest -q -p no:cacheprovider $(NGINX_SHARED_TESTS)
+
+bench-nginx: nginx
+	python3 bench/nginx/bench.py

@@ -41,7 +41,7 @@ typedef struct {
     unsigned was_down : 1; /* as the pool was found */
     void *ssl_session; /* to resume, in this process */
     ngx_pool_t *memory; /* of one that is no server of this configuration; NULL: it is */
-    lw_node_ref node;   /* with `memory` */
+    lw_node_ref node;   /* generation 0: not in the pool, as far as this process knows */
     ngx_uint_t users;   /* with `memory` */
 } ngx_loadwise_peer_t;
 
@@ -148,7 +148,8 @@ ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upst
 
 /* ngx_loadwise_found.c */
 ngx_loadwise_peer_t *ngx_loadwise_peer_of(ngx_loadwise_upstream_t *upstream, lw_node_ref node, uint64_t user_data);
-void ngx_loadwise_forget_found(ngx_loadwise_upstream_t *upstream, ngx_uint_t all);
+void ngx_loadwise_follow_nodes(ngx_loadwise_upstream_t *upstream);
+void ngx_loadwise_forget_found(ngx_loadwise_upstream_t *upstream);
 
 /* ngx_loadwise_directives.c: handlers and their arguments, for a `conf` that begins with an upstream */
 char *ngx_loadwise_set(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, ngx_str_t *prefix, ngx_str_t *host);

@@ -62,7 +62,8 @@ static void maintain_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
         /* Others may have put nodes there, or taken some. */
         if (lw_pool_len(upstreams[i]->pool, &nodes) == LW_OK && nodes > 0)
             upstreams[i]->tries = ngx_min(nodes, upstreams[i]->tries_max);
-        ngx_loadwise_forget_found(upstreams[i], 0);
+        if (engine->is_shared)
+            ngx_loadwise_follow_nodes(upstreams[i]);
     }
 }
 

@@ -6,15 +6,25 @@
 /* The number of a node that has no address to connect to. */
 static const uint64_t NOWHERE = UINT64_MAX;
 
+/* Whether a peer is what a node of this address is. One that the configuration describes has it as it is written, or as
+ * nginx writes it. */
+static ngx_uint_t is_at(const ngx_loadwise_peer_t *peer, const ngx_str_t *address)
+{
+    if (peer->memory != NULL)
+        return ngx_loadwise_is_same(&peer->server, address);
+    return ngx_loadwise_is_same(&peer->name, address) || ngx_loadwise_is_same(&peer->id, address) ||
+           (peer->addresses == 1 && ngx_loadwise_is_same(&peer->server, address));
+}
+
 /* The server that a node is, as one that was taken out and put back again. 0: none; else from 1. */
-static uint64_t server_of(ngx_loadwise_upstream_t *upstream, const ngx_str_t *id, const ngx_str_t *address)
+static uint64_t server_of(ngx_loadwise_upstream_t *upstream, lw_node_ref node, const ngx_str_t *id, const ngx_str_t *address)
 {
     ngx_loadwise_peer_t *peers = upstream->peers.elts;
     for (ngx_uint_t i = 0; i < upstream->peers.nelts; i++)
-        if (ngx_loadwise_is_same(&peers[i].id, id) &&
-            (ngx_loadwise_is_same(&peers[i].name, address) || ngx_loadwise_is_same(&peers[i].id, address) ||
-             (peers[i].addresses == 1 && ngx_loadwise_is_same(&peers[i].server, address))))
+        if (ngx_loadwise_is_same(&peers[i].id, id) && is_at(&peers[i], address)) {
+            peers[i].node = node;
             return i + 1;
+        }
     return 0;
 }
 
@@ -34,8 +44,6 @@ static ngx_int_t parse(ngx_loadwise_peer_t *peer, const ngx_str_t *text)
     peer->sockaddr = url.addrs[0].sockaddr;
     peer->socklen = url.addrs[0].socklen;
     peer->name = url.url;
-    peer->server = url.url;
-    peer->addresses = 1;
     return NGX_OK;
 }
 
@@ -52,7 +60,9 @@ static ngx_loadwise_peer_t *make(lw_node_ref node, const ngx_str_t *id, const ng
         peer->node = node;
         peer->id.len = id->len;
         peer->id.data = ngx_pstrdup(memory, (ngx_str_t *)id);
-        if (peer->id.data != NULL && (parse(peer, address) == NGX_OK || parse(peer, id) == NGX_OK))
+        peer->server.len = address->len;
+        peer->server.data = ngx_pstrdup(memory, (ngx_str_t *)address);
+        if (peer->id.data != NULL && peer->server.data != NULL && (parse(peer, address) == NGX_OK || parse(peer, id) == NGX_OK))
             return peer;
     }
     ngx_destroy_pool(memory);
@@ -89,7 +99,7 @@ static uint64_t look(ngx_loadwise_upstream_t *upstream, lw_node_ref node)
         return 0;
     id.data = (u_char *)texts[0];
     address.data = (u_char *)texts[1];
-    number = server_of(upstream, &id, &address);
+    number = server_of(upstream, node, &id, &address);
     if (number == 0) {
         peer = make(node, &id, &address);
         number = peer ? keep(upstream, peer) : NOWHERE;
@@ -115,22 +125,51 @@ ngx_loadwise_peer_t *ngx_loadwise_peer_of(ngx_loadwise_upstream_t *upstream, lw_
     return &((ngx_loadwise_peer_t *)upstream->peers.elts)[user_data - 1];
 }
 
-/* Lets go of those whose nodes are gone and that no request needs any more; or of `all`. */
-void ngx_loadwise_forget_found(ngx_loadwise_upstream_t *upstream, ngx_uint_t all)
+/* Has a node looked at anew that has got another address. */
+static void look_again(ngx_loadwise_upstream_t *upstream, const ngx_loadwise_peer_t *peer)
+{
+    char text[NGX_LOADWISE_ID_MAX + 1];
+    ngx_str_t address = {0, (u_char *)text};
+    if (peer->node.generation != 0 &&
+        lw_node_address(upstream->pool, peer->node.node, peer->node.generation, text, sizeof text, &address.len) == LW_OK &&
+        !is_at(peer, &address))
+        (void)lw_node_set_user_data(upstream->pool, peer->node.node, peer->node.generation, 0);
+}
+
+static void forget(ngx_loadwise_peer_t **peer)
+{
+#if (NGX_SSL)
+    if ((*peer)->ssl_session)
+        ngx_ssl_free_session((*peer)->ssl_session);
+#endif
+    ngx_destroy_pool((*peer)->memory);
+    *peer = NULL;
+}
+
+/* Follows what others do to nodes: once a second. */
+void ngx_loadwise_follow_nodes(ngx_loadwise_upstream_t *upstream)
+{
+    ngx_loadwise_peer_t *peers = upstream->peers.elts, **found = upstream->found.elts;
+    uint64_t number;
+    for (ngx_uint_t i = 0; i < upstream->peers.nelts; i++)
+        look_again(upstream, &peers[i]);
+    for (ngx_uint_t i = 0; i < upstream->found.nelts; i++) {
+        if (found[i] == NULL)
+            continue;
+        look_again(upstream, found[i]);
+        /* The node is gone, or is another peer now, and no request needs this one any more. */
+        if (found[i]->users == 0 &&
+            (lw_node_user_data(upstream->pool, found[i]->node.node, found[i]->node.generation, &number) != LW_OK ||
+             number != upstream->peers.nelts + i + 1))
+            forget(&found[i]);
+    }
+}
+
+void ngx_loadwise_forget_found(ngx_loadwise_upstream_t *upstream)
 {
     ngx_loadwise_peer_t **found = upstream->found.elts;
-    uint64_t number;
-    for (ngx_uint_t i = 0; i < upstream->found.nelts; i++) {
-        if (found[i] == NULL || (!all && (found[i]->users > 0 || lw_node_user_data(upstream->pool, found[i]->node.node,
-                                                                                  found[i]->node.generation, &number) == LW_OK)))
-            continue;
-#if (NGX_SSL)
-        if (found[i]->ssl_session)
-            ngx_ssl_free_session(found[i]->ssl_session);
-#endif
-        ngx_destroy_pool(found[i]->memory);
-        found[i] = NULL;
-    }
-    if (all)
-        upstream->found.nelts = 0;
+    for (ngx_uint_t i = 0; i < upstream->found.nelts; i++)
+        if (found[i] != NULL)
+            forget(&found[i]);
+    upstream->found.nelts = 0;
 }

@@ -90,7 +90,6 @@ lw_status ngx_loadwise_open_pool(ngx_loadwise_engine_t *engine, ngx_loadwise_ups
 {
     ngx_loadwise_peer_t *peers = upstream->peers.elts;
     char message[NGX_LOADWISE_ERROR_MAX];
-    lw_node_ref node;
     uint64_t observer;
     lw_status status = lw_engine_pool(engine->engine, ngx_loadwise_str(&upstream->name), &upstream->pool);
     if (status == LW_OK)
@@ -107,8 +106,8 @@ lw_status ngx_loadwise_open_pool(ngx_loadwise_engine_t *engine, ngx_loadwise_ups
     }
     for (ngx_uint_t i = 0; status == LW_OK && i < upstream->peers.nelts; i++)
         /* 0 is a node of which nginx knows nothing yet. */
-        if (lw_pool_node(upstream->pool, ngx_loadwise_str(&peers[i].id), &node) == LW_OK)
-            status = lw_node_set_user_data(upstream->pool, node.node, node.generation, i + 1);
+        if (lw_pool_node(upstream->pool, ngx_loadwise_str(&peers[i].id), &peers[i].node) == LW_OK)
+            status = lw_node_set_user_data(upstream->pool, peers[i].node.node, peers[i].node.generation, i + 1);
     return status;
 }
 
@@ -154,5 +153,5 @@ void ngx_loadwise_close_pool(ngx_loadwise_upstream_t *upstream, ngx_log_t *log)
         ngx_log_error(NGX_LOG_ALERT, log, 0, "loadwise: %uL picks of \"%V\" were never finished", left, &upstream->name);
     (void)lw_pool_free(upstream->pool);
     upstream->pool = 0;
-    ngx_loadwise_forget_found(upstream, 1);
+    ngx_loadwise_forget_found(upstream);
 }

@@ -86,19 +86,24 @@ def test_in_flight_is_that_of_all_who_share(servers, start, attach):
     until(lambda: pool.stats()["in_flight"] == 0, "nothing is left")
 
 
+def rests(server, load):
+    """Whether it gets nothing while others do."""
+    before = served(server)
+    load.goes_on()
+    return served(server) == before
+
+
 def test_what_another_program_does_to_nodes_holds_for_all_workers(servers, start, attach):
-    made = servers("a", "b", "c")
+    made = servers("a", "b", "c", "d")
     proxy = start(upstream(made[:2], SHARED))
     pool = attach(proxy)["api"]
-    a, b, c = (server.address for server in made)
+    a, b, c, _ = (server.address for server in made)
     assert {proxy.try_get() for _ in range(20)} == {"a", "b"}
     with Load(proxy) as load:
         load.goes_on()
         pool.drain(b)
         until(lambda: proxy.nodes()[b]["in_flight"] == 0, "what was under way has ended")
-        before = served(made[1])
-        load.goes_on()
-        assert served(made[1]) == before
+        assert rests(made[1], load)
         pool.register({"id": "third", "address": c})
         load.goes_on()
         assert served(made[2]) > 0
@@ -107,6 +112,8 @@ def test_what_another_program_does_to_nodes_holds_for_all_workers(servers, start
         load.goes_on()
         until(lambda: 'node "fourth" of "api" gets nothing from nginx' in proxy.log(), "the log says why")
         pool.deregister("fourth")
+        pool.update({"id": "third", "address": made[3].address})
+        until(lambda: served(made[3]) > 0 and rests(made[2], load), "all workers follow it to another address")
         # The same again, in another place.
         pool.deregister(a)
         pool.register(a)
