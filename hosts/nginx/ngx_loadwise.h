@@ -108,6 +108,13 @@ typedef struct {
 
 extern ngx_module_t ngx_loadwise_module;
 
+typedef struct ngx_loadwise_hold_s ngx_loadwise_hold_t;
+
+struct ngx_loadwise_hold_s {
+    ngx_loadwise_peer_t *peer;
+    ngx_loadwise_hold_t *next;
+};
+
 /* What has become of a request so far. At most one pick is open: that of the present attempt. */
 typedef struct {
     ngx_loadwise_upstream_t *upstream;
@@ -119,12 +126,11 @@ typedef struct {
     ngx_loadwise_peer_t *peer; /* of the last attempt; NULL: none */
     ngx_uint_t count;          /* attempts */
     ngx_uint_t forgiven;       /* of them, those that say nothing: an idle connection had been closed */
+    ngx_loadwise_hold_t *holds; /* of peers that would go otherwise: nginx logs their names at the end */
     ngx_uint_t tried_len;
-    lw_node_ref tried[NGX_LOADWISE_ATTEMPTS_MAX];
-    ngx_uint_t held_len;
-    ngx_loadwise_peer_t *held[NGX_LOADWISE_ATTEMPTS_MAX]; /* that would go otherwise: nginx logs their names at the end */
     unsigned excused : 1; /* the last one was forgiven, and the next costs nothing */
     unsigned ahead : 1; /* the pick is that of the next attempt, which nginx has not asked for yet */
+    lw_node_ref tried[NGX_LOADWISE_ATTEMPTS_MAX]; /* last: no value beyond `tried_len` */
 } ngx_loadwise_attempts_t;
 
 /* ngx_loadwise_module.c */

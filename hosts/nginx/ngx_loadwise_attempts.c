@@ -5,7 +5,7 @@ void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream
 {
     const lw_pick none = LW_PICK_INIT;
     const lw_outcome nothing = LW_OUTCOME_INIT;
-    ngx_memzero(attempts, sizeof *attempts);
+    ngx_memzero(attempts, offsetof(ngx_loadwise_attempts_t, tried));
     attempts->upstream = upstream;
     attempts->pick = none;
     attempts->outcome = nothing;
@@ -29,16 +29,16 @@ static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log, ngx_
     return NGX_BUSY;
 }
 
-static lw_request request_of(const ngx_loadwise_attempts_t *attempts)
+static void write_request(const ngx_loadwise_attempts_t *attempts, lw_request *request)
 {
-    lw_request request = LW_REQUEST_INIT;
+    static const lw_request empty = LW_REQUEST_INIT;
+    *request = empty;
     if (attempts->key.data != NULL)
-        request.key = ngx_loadwise_str(&attempts->key);
+        request->key = ngx_loadwise_str(&attempts->key);
     if (attempts->session.data != NULL)
-        request.session = ngx_loadwise_str(&attempts->session);
-    request.exclude_nodes = attempts->tried;
-    request.exclude_nodes_len = attempts->tried_len;
-    return request;
+        request->session = ngx_loadwise_str(&attempts->session);
+    request->exclude_nodes = attempts->tried;
+    request->exclude_nodes_len = attempts->tried_len;
 }
 
 static void remember_tried(ngx_loadwise_attempts_t *attempts)
@@ -50,19 +50,31 @@ static void remember_tried(ngx_loadwise_attempts_t *attempts)
     attempts->tried_len++;
 }
 
+/* Keeps a peer that goes with its node until the request ends. */
+static ngx_int_t hold(ngx_loadwise_attempts_t *attempts, ngx_loadwise_peer_t *peer)
+{
+    ngx_loadwise_hold_t *added;
+    if (peer->memory == NULL)
+        return NGX_OK;
+    added = ngx_alloc(sizeof *added, ngx_cycle->log);
+    if (added == NULL)
+        return NGX_ERROR;
+    added->peer = peer;
+    added->next = attempts->holds;
+    attempts->holds = added;
+    peer->users++;
+    return NGX_OK;
+}
+
 /* Finds the peer of the pick. NGX_DECLINED if there is none that nginx could connect to, and the pick is over. */
 static ngx_int_t find_peer(ngx_loadwise_attempts_t *attempts)
 {
     const lw_node_ref node = {attempts->pick.node, attempts->pick.generation};
     ngx_loadwise_peer_t *peer = ngx_loadwise_peer_of(attempts->upstream, node, attempts->pick.user_data);
-    if (peer == NULL || (peer->memory != NULL && attempts->held_len == NGX_LOADWISE_ATTEMPTS_MAX)) {
+    if (peer == NULL || hold(attempts, peer) != NGX_OK) {
         remember_tried(attempts);
         ngx_loadwise_give_up(attempts);
         return NGX_DECLINED;
-    }
-    if (peer->memory != NULL) {
-        peer->users++;
-        attempts->held[attempts->held_len++] = peer;
     }
     attempts->peer = peer;
     return NGX_OK;
@@ -73,8 +85,9 @@ static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 {
     const lw_pick none = LW_PICK_INIT;
     ngx_uint_t left = NGX_LOADWISE_ATTEMPTS_MAX;
+    lw_request request;
     do {
-        const lw_request request = request_of(attempts);
+        write_request(attempts, &request);
         attempts->pick = none;
         attempts->status = lw_pool_pick(attempts->upstream->pool, &request, &attempts->pick);
         if (attempts->status != LW_OK)
@@ -91,8 +104,8 @@ static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 {
     const ngx_uint_t made = attempts->count - attempts->forgiven;
-    const lw_request request = request_of(attempts);
     const lw_pick none = LW_PICK_INIT;
+    lw_request request;
     lw_retry answer = LW_RETRY_INIT;
     lw_outcome outcome = attempts->outcome;
     /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
@@ -100,6 +113,7 @@ ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
         outcome.kind = LW_OUTCOME_FAILURE;
         outcome.failure = LW_FAILURE_OTHER;
     }
+    write_request(attempts, &request);
     attempts->pick = none;
     attempts->status = lw_pool_pick_again(attempts->upstream->pool, &request, &outcome, made ? (uint32_t)made : 1,
                                           LW_RETRY_IDEMPOTENT, &answer, &attempts->pick);
@@ -181,8 +195,12 @@ void ngx_loadwise_end(void *data)
 {
     ngx_loadwise_attempts_t *attempts = data;
     ngx_loadwise_give_up(attempts);
-    while (attempts->held_len > 0)
-        attempts->held[--attempts->held_len]->users--;
+    while (attempts->holds != NULL) {
+        ngx_loadwise_hold_t *hold = attempts->holds;
+        attempts->holds = hold->next;
+        hold->peer->users--;
+        ngx_free(hold);
+    }
 }
 
 /* How the last attempt ended, or why there was none. */
