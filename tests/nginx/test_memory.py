@@ -8,6 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import loadwise
 import pytest
 
 import proxy as proxy_module
@@ -67,10 +68,33 @@ def exercise(nginx, made, tmp_path, **how):
     for path in ("/status", "/status?format=prometheus", "/status?format=openmetrics"):
         assert proxy.get(path).status == 200
     until(lambda: any(node["checks_ok"] for node in proxy.nodes().values()), "checks are made")
+    others_change_nodes(proxy, made)
     until(proxy.settled, "every pick is finished")
     cut.close()
     limits.close()
     return proxy
+
+
+def others_change_nodes(proxy, made):
+    """Nodes that are no servers come, move and go."""
+    pool = loadwise.Engine.attach(proxy.state)["api"]
+
+    def is_used(id):
+        before = proxy.nodes()[id]["selections"]
+        for i in range(20):
+            proxy.get(f"/?k={i}")
+        return proxy.nodes()[id]["selections"] > before
+
+    pool.register_batch([{"id": "found", "address": made[0].address, "weight": 20}, {"id": "nowhere", "address": "a.name:80", "weight": 9}])
+    until(lambda: is_used("found") and is_used("nowhere"), "they are picked")
+    pool.update({"id": "found", "address": made[2].address, "weight": 20})
+    served = made[2].counts()["requests"]
+    until(lambda: is_used("found") and made[2].counts()["requests"] > served, "it has moved")
+    pool.deregister("found")
+    pool.deregister("nowhere")
+    beats = lambda: next(process.heartbeat_ns for process in pool.processes() if not process.is_own)  # noqa: E731
+    last = beats()
+    until(lambda: beats() > last + 1_500_000_000, "and is forgotten")
 
 
 def test_valgrind_finds_nothing(servers, nginx, tmp_path):
