@@ -307,4 +307,42 @@ mod tests {
         assert_eq!(pool.stats().in_flight, 0);
         std::fs::remove_file(path).unwrap();
     }
+
+    #[test]
+    fn after_another_boot_what_was_learned_stays_and_times_begin_anew() {
+        let path = std::env::temp_dir().join(format!("loadwise-boot-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let config = format!(
+            "{{shared: '{}', strategy: peak_ewma, nodes: [a, b], lease_timeout_ms: 60000,
+               quotas: [{{dimension: rpm, limit: 9, window_ms: 86400000}}]}}",
+            path.display()
+        );
+        let engine = Engine::from_config(&config).unwrap();
+        let pool = engine.pool("default").unwrap();
+        // Of a clock that was far ahead of the one after the boot.
+        let then = now_ns() + 30 * 86_400 * crate::vocabulary::time::NANOS_PER_SEC;
+        let report = || crate::Report::success().latency(std::time::Duration::from_millis(50)).now_ns(then);
+        for _ in 0..3 {
+            let lease = pool.acquire(&Request::new().exclude(&["b"]).now_ns(then)).unwrap();
+            pool.release(lease.ticket, report()).unwrap();
+        }
+        (0..3).for_each(|_| assert!(pool.report("b", crate::Report::from(Outcome::Failure).now_ns(then)).is_ok()));
+        pool.acquire(&Request::new().now_ns(then)).unwrap();
+        let segment = pool.share.as_ref().unwrap().segment.clone();
+        segment.forget_boot();
+        drop((pool, segment, engine));
+
+        let engine = Engine::attach(&path).unwrap();
+        let pool = engine.pool("default").unwrap();
+        let [a, b] = &pool.stats().nodes[..] else { unreachable!() };
+        assert_eq!((a.in_flight + b.in_flight, a.successes), (0, 3));
+        assert!(a.latency_ewma_ms.is_some_and(|ms| (40.0..60.0).contains(&ms)), "{:?}", a.latency_ewma_ms);
+        assert_eq!(b.health, crate::HealthStatus::Unhealthy);
+        assert_eq!(a.quotas[0].used, 0, "of a window that no clock tells of");
+        // It is not left alone for the thirty days that its hold seems to last.
+        let probe = pool.acquire(&Request::new().exclude(&["a"])).unwrap();
+        pool.release(probe.ticket, Outcome::Success).unwrap();
+        assert_ne!(pool.stats().nodes[1].health, crate::HealthStatus::Unhealthy);
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -266,6 +266,12 @@ impl Segment {
         boot != 0 && seen != 0 && seen != boot
     }
 
+    /// As if the machine had been started anew since.
+    #[cfg(test)]
+    pub(crate) fn forget_boot(&self) {
+        self.word(word::BOOT).fetch_xor(1, Ordering::SeqCst);
+    }
+
     /// From here on, times are of this boot. For the holder of the segment's lease.
     pub(crate) fn begin_boot(&self) {
         self.word(word::BOOT).store(boot_id(), Ordering::SeqCst);
