@@ -13,7 +13,7 @@ use crate::state::seat::Holder;
 use crate::vocabulary::error::StateError;
 
 /// The right to build and publish plans, until it is dropped.
-pub(crate) struct Building<'p>(&'p Pool);
+pub(crate) struct Building<'p>(&'p Pool, Holder);
 
 /// Attempts before a waiting builder sleeps between them.
 const YIELDS: u32 = 64;
@@ -26,6 +26,9 @@ impl Pool {
     /// # Errors
     /// [`StateError::Busy`] if another process does not end.
     pub(crate) fn lock(&self) -> Result<Building<'_>, StateError> {
+        if !self.is_seated() {
+            return Err(StateError::Busy);
+        }
         let mut attempt = 0;
         let mut since = None;
         loop {
@@ -43,6 +46,9 @@ impl Pool {
 
     /// Waits for others of this process alone; `None` if another process builds.
     pub(crate) fn lock_among_threads(&self) -> Option<Building<'_>> {
+        if !self.is_seated() {
+            return None;
+        }
         let mut attempt = 0;
         loop {
             match self.try_lock() {
@@ -57,11 +63,12 @@ impl Pool {
 
     fn try_lock(&self) -> Result<Building<'_>, Holder> {
         let lease = Held(self.memory.pool(pool_word::BUILD_LEASE));
-        match lease.take(self.seat.holder(), |holder| self.is_gone(holder)) {
+        let me = self.seat.holder();
+        match lease.take(me, |holder| self.is_gone(holder)) {
             Taken::By(holder) => Err(holder),
-            Taken::Free => Ok(Building(self)),
+            Taken::Free => Ok(Building(self, me)),
             Taken::After(_) => {
-                let building = Building(self);
+                let building = Building(self, me);
                 self.end_what_was_begun();
                 Ok(building)
             }
@@ -80,6 +87,6 @@ impl Pool {
 
 impl Drop for Building<'_> {
     fn drop(&mut self) {
-        Held(self.0.memory.pool(pool_word::BUILD_LEASE)).give_back();
+        Held(self.0.memory.pool(pool_word::BUILD_LEASE)).give_back(self.1);
     }
 }

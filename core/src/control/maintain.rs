@@ -6,7 +6,6 @@ use crate::pool::health::FROM_NOW_ON;
 use crate::state::layout::{attention, plan_word, pool_word, tally};
 use crate::state::lease::Leased;
 use crate::sync::Ordering;
-use crate::vocabulary::error::StateError;
 use crate::vocabulary::time::NANOS_PER_SEC;
 
 /// How often `maintain` has something to do without an occasion.
@@ -30,13 +29,14 @@ impl Pool {
     /// [`metrics`](Self::metrics) call it when it is due, and a report that brings a node back.
     pub fn maintain(&self, now_ns: u64) -> Maintained {
         self.tell_of_others(now_ns);
-        if self.sit_down_after_fork() == Err(StateError::ReadOnly) {
-            let next_due_ns = now_ns.saturating_add(PERIOD_NS);
-            return Maintained { next_due_ns, leases_expired: 0, rebuilt: false };
-        }
-        if let Some(share) = &self.share {
+        if let (Some(share), Ok(())) = (&self.share, self.sit_down_after_fork()) {
             share.segment.maintain();
             self.move_if_evicted();
+        }
+        // Who only looks, or found no row, may hold nothing, not even the right to build.
+        if !self.is_seated() || self.sit_down_after_fork().is_err() {
+            let next_due_ns = now_ns.saturating_add(PERIOD_NS);
+            return Maintained { next_due_ns, leases_expired: 0, rebuilt: false };
         }
         let leases_expired = self.expire_leases(now_ns);
         // Observers may call the pool, so what they are told of is done before anything is held.
@@ -173,7 +173,12 @@ impl Pool {
     /// clearing finds what came in between.
     fn settle_attention(&self, bit: u64, needed: bool, look_again: impl Fn(&Self) -> bool) {
         let word = self.memory.pool(pool_word::ATTENTION);
-        if needed || word.load(Ordering::Acquire) & bit == 0 {
+        if needed == (word.load(Ordering::Acquire) & bit != 0) {
+            return;
+        }
+        if needed {
+            // Whoever made it so was killed before it said so.
+            word.fetch_or(bit, Ordering::SeqCst);
             return;
         }
         word.fetch_and(!bit, Ordering::SeqCst);

@@ -335,8 +335,9 @@ impl Pool {
         let number = plan.word(plan_word::CONFIG);
         if self.memory.pool(pool_word::SETTINGS_OF).load(Ordering::Acquire) != number {
             self.apply_settings(now_ns);
-            self.memory.pool(pool_word::SETTINGS_OF).store(number, Ordering::Release);
             applied.let_go = members.iter().filter_map(|&index| self.let_go(index)).collect();
+            // Last: whoever ends this for one who was killed does all of it again.
+            self.memory.pool(pool_word::SETTINGS_OF).store(number, Ordering::Release);
         }
         if self.memory.pool(pool_word::STAGED).load(Ordering::Acquire) != 0 {
             members.iter().for_each(|&index| self.apply_staged(index));

@@ -10,13 +10,21 @@ use crate::vocabulary::fork;
 
 /// A row that no memory has, for a process that found none.
 const NO_ROW: usize = ROWS_MAX;
+/// Not an incarnation, and not the zero that a child finds.
+const NEVER: u64 = u64::MAX;
 
 impl Pool {
     /// Whether this process was forked off since it last used the pool, or may not use it at all.
     #[inline(always)]
     pub(crate) fn has_forked(&self) -> bool {
         // A zeroed word is no incarnation.
-        self.fork_word.load(Ordering::Relaxed) != self.incarnation.load(Ordering::Relaxed)
+        // Acquire pairs with whoever sat down: the seat is seen with its incarnation.
+        self.fork_word.load(Ordering::Relaxed) != self.incarnation.load(Ordering::Acquire)
+    }
+
+    /// Whether this process has a row, without which it may hold nothing.
+    pub(crate) fn is_seated(&self) -> bool {
+        self.seat.row() < NO_ROW
     }
 
     /// Whether this process only looks.
@@ -87,7 +95,7 @@ impl Pool {
             Err(NoSeat) => {
                 self.seat.take(Holder::new(fork::incarnation_of(self.fork_word), NO_ROW));
                 // Looked for with every use, as after a fork.
-                self.incarnation.store(0, Ordering::Release);
+                self.incarnation.store(NEVER, Ordering::Release);
             }
         }
     }

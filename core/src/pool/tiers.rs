@@ -13,13 +13,15 @@ use crate::policies::zones::{self, even_load_share, room};
 use crate::state::held::{Held, Taken};
 use crate::state::layout::{attention, plan_word, pool_word};
 use crate::state::node::State;
+use crate::state::seat::Holder;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::error::Error;
 use crate::vocabulary::rng::mix;
 use crate::vocabulary::time::now_ns;
 
-/// Looks at the lease of somebody else who works out the situation.
-const WAITS_MAX: u32 = 1 << 20;
+/// Looks at the lease of somebody else who works out the situation: some at once, the rest a millisecond apart.
+const WAITS_MAX: u32 = 100;
+const YIELDS: u32 = 64;
 
 /// What follows from who is available.
 #[derive(Clone, Copy)]
@@ -183,19 +185,23 @@ impl Pool {
     pub(crate) fn renew_situation(&self, now_ns: Option<u64>) {
         let mut waits = 0;
         loop {
-            if !self.take_situation() {
+            let Some(me) = self.take_situation() else {
                 // Whoever works it out looks again at who became available meanwhile; what an operator changed is looked
                 // at once only, unless somebody who is stopped is at it.
                 waits += 1;
                 if now_ns.is_some() || waits > WAITS_MAX {
                     return;
                 }
-                std::thread::yield_now();
+                if waits < YIELDS {
+                    std::thread::yield_now();
+                } else {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
                 continue;
-            }
+            };
             let fitness = self.memory.pool(pool_word::FITNESS).load(Ordering::SeqCst);
             let changes = self.work_out_situation(now_ns);
-            Held(self.memory.pool(pool_word::SITUATION_LEASE)).give_back();
+            Held(self.memory.pool(pool_word::SITUATION_LEASE)).give_back(me);
             for event in changes.into_iter().flatten() {
                 self.tell(|| Some(event));
             }
@@ -219,10 +225,11 @@ impl Pool {
         is_untold
     }
 
-    /// Takes the lease of whoever works out the situation; whether nobody has it that lives.
-    fn take_situation(&self) -> bool {
-        let lease = Held(self.memory.pool(pool_word::SITUATION_LEASE));
-        !matches!(lease.take(self.seat.holder(), |holder| self.is_gone(holder)), Taken::By(_))
+    /// Takes the lease of whoever works out the situation; as whom, if nobody has it that lives.
+    fn take_situation(&self) -> Option<Holder> {
+        let (lease, me) = (Held(self.memory.pool(pool_word::SITUATION_LEASE)), self.seat.holder());
+        let is_taken = self.is_seated() && !matches!(lease.take(me, |holder| self.is_gone(holder)), Taken::By(_));
+        is_taken.then_some(me)
     }
 
     /// What changed: panic, the main tier.

@@ -184,23 +184,28 @@ impl Pool {
 
     #[cold]
     fn wake_one(&self) {
+        self.wake_first(u64::MAX);
+    }
+
+    /// Wakes the first waiter if it joined no later than `last`; whether there was one.
+    fn wake_first(&self, last: u64) -> bool {
         let first = {
             let mut queue = self.waiters.queue();
-            let first = queue.places.pop_front();
+            let is_meant = queue.places.front().is_some_and(|(id, _)| id.0 <= last);
+            let first = if is_meant { queue.places.pop_front() } else { None };
             self.waiters.note_count(&queue);
             first
         };
-        if let Some((_, wake)) = first {
-            // A host's callback that panics has no state of ours in its hands.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wake));
-        }
+        let Some((_, wake)) = first else { return false };
+        // A host's callback that panics has no state of ours in its hands.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wake));
+        true
     }
 
-    /// Wakes everybody: limits have changed.
+    /// Wakes everybody who waits by now: limits have changed. Who finds no room waits again.
     pub(crate) fn wake_all(&self) {
-        while self.waiters.count.load(Ordering::SeqCst) != 0 {
-            self.wake_one();
-        }
+        let last = self.waiters.last.load(Ordering::SeqCst);
+        while self.waiters.count.load(Ordering::SeqCst) != 0 && self.wake_first(last) {}
     }
 }
 

@@ -18,8 +18,8 @@ use crate::state::memory::Memory;
 use crate::state::seat::{Holder, ROWS_MAX, Seat};
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::fork;
-use crate::vocabulary::lock::{Mutex, RwLock};
-use crate::vocabulary::time::{NANOS_PER_MS, now_ns};
+use crate::vocabulary::lock::{Mutex, RwLock, Turn};
+use crate::vocabulary::time::{NANOS_PER_MS, NANOS_PER_SEC, now_ns};
 
 /// Pools begin at multiples of this, which is one of every size of pages.
 const ALIGNMENT: u64 = 64 << 10;
@@ -27,7 +27,7 @@ const ALIGNMENT: u64 = 64 << 10;
 const REAP_PERIOD_NS: u64 = 100 * NANOS_PER_MS;
 
 /// A process that reaps although it has no row: a claim that nobody is given.
-const STANDING: Holder = Holder::new((1 << 56) - 1, 0);
+const STANDING: Holder = Holder::new(0xFFFF_FFFF, ROWS_MAX);
 /// The lock of whoever does so, behind those of all rows.
 const STANDING_LOCK: usize = ROWS_MAX;
 
@@ -50,9 +50,14 @@ pub(crate) struct Segment {
     /// The incarnation that the seat is of.
     incarnation: LocalU64,
     seating: Mutex<()>,
-    namespace: u64,
+    /// Of process ids; of the process that sits here.
+    namespace: LocalU64,
     mapped: RwLock<Vec<Mapped>>,
     next_reap: LocalU64,
+    /// One thread reaps at a time: a row that one of them has freed may be somebody's while another one is still at it.
+    reaping: Turn,
+    /// Rows that are being claimed, by which claim, and since when this process knows.
+    claiming: Mutex<Vec<(usize, u64, u64)>>,
     /// When this process looks for a seat again, after it found none.
     next_seating: LocalU64,
     /// Last, so that it outlives the regions.
@@ -109,9 +114,11 @@ impl Segment {
             seat: Seat::new(Holder::new(1, 0)),
             incarnation: LocalU64::new(0),
             seating: Mutex::default(),
-            namespace: liveness::own_namespace(),
+            namespace: LocalU64::new(liveness::own_namespace()),
             mapped: RwLock::default(),
             next_reap: LocalU64::new(0),
+            reaping: Turn::default(),
+            claiming: Mutex::default(),
             next_seating: LocalU64::new(0),
             file: Arc::new(file),
             _control: control,
@@ -192,6 +199,7 @@ impl Segment {
 
     fn sit_down_at(&self, now: u64) -> Result<(), NoSeat> {
         let identity = liveness::own_identity();
+        self.namespace.store(identity.namespace, LocalOrdering::Relaxed);
         let claimed = self.processes().claim(&identity, now).or_else(|| {
             // Some may be of processes that are gone, and nobody who lives has looked since.
             self.reap_standing(now);
@@ -205,7 +213,13 @@ impl Segment {
             }
         }
         let seated = self.mapped.read().iter().try_for_each(|mapped| self.sit_down_in(mapped.entry, &mapped.memory));
-        seated.map_err(|_| NoSeat)
+        seated.map_err(|_| {
+            // Nothing is counted in it yet.
+            self.processes().row(holder.row()).into_iter().for_each(|row| row.leave(holder));
+            self.file.unlock(holder.row());
+            self.seat.take(self.nobody());
+            NoSeat
+        })
     }
 
     /// Has this process's row of a pool summed up.
@@ -213,6 +227,9 @@ impl Segment {
         if !self.is_writer {
             return Ok(());
         }
+        // First, since from then on all others sum it up: what is not there would end them where no memory is left. And
+        // again, for nodes that came in between.
+        memory.commit_row(self.seat.row())?;
         if let Some(row) = self.own_row() {
             row.set_mapped(entry, true);
         }
@@ -232,7 +249,7 @@ impl Segment {
 
     /// Whether a namespace of process ids is the caller's.
     pub(crate) fn is_own_namespace(&self, namespace: u64) -> bool {
-        namespace == self.namespace
+        namespace == self.namespace.load(LocalOrdering::Relaxed)
     }
 
     pub(crate) fn own_row(&self) -> Option<Row<'_>> {
@@ -248,16 +265,31 @@ impl Segment {
     }
 
     pub(crate) fn lives(&self, row: Row<'_>, state: processes::State, now: u64) -> bool {
-        let heartbeat = row.heartbeat_ns();
-        if state.phase() == processes::Phase::Claiming && heartbeat == 0 {
-            // It is about to say who it is; from now on it has a while for that.
-            if self.is_writer {
-                row.beat(now);
-            }
-            return true;
+        if state.phase() == processes::Phase::Claiming {
+            // It is about to say who it is, and what the row says is of another one.
+            return self.is_still_claiming(row.index, state.claim(), now);
         }
         let identity = row.identity();
-        lives(&identity, self.namespace, now.saturating_sub(heartbeat), || self.file.is_locked_by_another(row.index))
+        let heartbeat = row.heartbeat_ns();
+        // One that is ahead is of a clock before this boot of the machine.
+        let is_ahead = heartbeat > now.saturating_add(NANOS_PER_SEC);
+        let age = if is_ahead { u64::MAX } else { now.saturating_sub(heartbeat) };
+        let namespace = self.namespace.load(LocalOrdering::Relaxed);
+        lives(&identity, namespace, age, || self.file.is_locked_by_another(row.index))
+    }
+
+    /// Whether a claim that was not ended yet may still be: this process has not known it for long.
+    fn is_still_claiming(&self, row: usize, claim: u64, now: u64) -> bool {
+        let mut claiming = self.claiming.lock();
+        let since = match claiming.iter().find(|known| (known.0, known.1) == (row, claim)) {
+            Some(known) => known.2,
+            None => {
+                claiming.retain(|known| known.0 != row);
+                claiming.push((row, claim, now));
+                now
+            }
+        };
+        now.saturating_sub(since) < CLAIMING_NS
     }
 
     /// Whether the segment's times are of an earlier boot of the machine. For the holder of the segment's lease.
@@ -302,7 +334,16 @@ impl Segment {
         }
         let memory = Arc::new(self.map(&found.described)?);
         self.keep(found.entry, found.life, memory.clone())?;
-        Ok(memory)
+        // From now on the place is not given to another pool; it may have been just before.
+        let is_there = |entry: Entry<'_>| matches!(entry.state(), (Phase::There | Phase::Leaving | Phase::Making, life) if life == found.life);
+        if self.entries().nth(found.entry).is_some_and(is_there) {
+            return Ok(memory);
+        }
+        self.mapped.write().retain(|one| (one.entry, one.life) != (found.entry, found.life));
+        if let Some(row) = self.own_row() {
+            row.set_mapped(found.entry, false);
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "the pool has left"))
     }
 
     fn mapped_memory(&self, entry: usize, life: u64) -> Option<Arc<Memory>> {
@@ -344,8 +385,9 @@ impl Segment {
         let Some(entry) = self.entries().find(|entry| entry.state().0 == Phase::Free) else { return Ok(None) };
         let offset = self.place_for(size);
         let described = Described { name: name.to_owned(), shape: *shape, offset, size };
-        entry.set_phase(Phase::Making);
+        // Described before it is one that is being made: whoever ends that for one who was killed clears what is described.
         entry.describe(&described);
+        entry.set_phase(Phase::Making);
         let made = self.file.grow(offset + size).and_then(|()| {
             // Whoever was killed while making a pool here has left something.
             self.file.clear(offset, size)?;
@@ -440,10 +482,10 @@ impl Segment {
         let lease = Held(self.word(word::LEASE));
         for _ in 0..WAITS_MAX {
             match lease.take(me, |holder| self.is_gone(holder)) {
-                Taken::Free => return Some(Changing(self)),
+                Taken::Free => return Some(Changing(self, me)),
                 Taken::After(_) => {
                     self.end_making();
-                    return Some(Changing(self));
+                    return Some(Changing(self, me));
                 }
                 Taken::By(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
             }
@@ -473,13 +515,15 @@ impl Segment {
         if clock < due && due <= clock.saturating_add(REAP_PERIOD_NS) {
             return;
         }
+        let Some(_reaping) = self.reaping.try_take() else { return };
         self.next_reap.store(clock.saturating_add(REAP_PERIOD_NS), LocalOrdering::Relaxed);
         if self.own_row().is_none_or(|row| !row.is_of(me)) {
             // It was taken for dead, and goes on as another one.
             let _seating = self.seating.lock();
-            if self.sit_down().is_err() {
+            let is_elsewhere = self.own_row().is_some_and(|row| row.is_of(self.seat.holder()));
+            if !is_elsewhere && self.sit_down().is_err() {
                 self.seat.take(self.nobody());
-                self.incarnation.store(0, LocalOrdering::Release);
+                self.incarnation.store(NEVER, LocalOrdering::Release);
             }
             return;
         }
@@ -508,11 +552,15 @@ impl Segment {
             if Holder::new(row.state().claim(), row.index) == me {
                 continue;
             }
+            // What one that panicked has left is this process's own.
             let is_gone = |other: Holder| other == me || self.is_gone(other);
             if row.begin_reaping(me, is_gone, |state| !self.lives(row, state, now)) {
-                self.reclaim(row);
-                row.end_reaping(me);
-                reaped += 1;
+                if self.reclaim(row) {
+                    row.end_reaping(me);
+                    reaped += 1;
+                } else {
+                    row.leave_reaping(me, row.state().claim());
+                }
             }
         }
         if reaped > 0 {
@@ -520,8 +568,9 @@ impl Segment {
         }
     }
 
-    /// Gives back all that is counted in a row.
-    pub(crate) fn reclaim(&self, row: Row<'_>) {
+    /// Gives back all that is counted in a row; whether that was possible.
+    pub(crate) fn reclaim(&self, row: Row<'_>) -> bool {
+        let mut all = true;
         for entry in self.entries().filter(|entry| row.maps(entry.index)) {
             let (phase, life) = entry.state();
             let is_used = matches!(phase, Phase::There | Phase::Leaving);
@@ -531,10 +580,13 @@ impl Segment {
                 // Not kept: a pool that is leaving goes on leaving.
                 None => self.map(&described).map(Arc::new),
             };
-            if let Ok(memory) = memory {
-                memory.reclaim(row.index, self.ways.hinted, true);
+            match memory {
+                Ok(memory) => _ = memory.reclaim(row.index, self.ways.hinted, true),
+                // What leads nowhere counts nothing.
+                Err(error) => all &= error.kind() == io::ErrorKind::InvalidData,
             }
         }
+        all
     }
 
     fn shrink_rows(&self) {
@@ -544,6 +596,10 @@ impl Segment {
     }
 }
 
+/// How long a process may take from its claim of a row to its being there.
+const CLAIMING_NS: u64 = 5 * NANOS_PER_SEC;
+/// Not an incarnation, and not the zero that a child finds.
+const NEVER: u64 = u64::MAX;
 /// Looks at a lease that somebody else has, a millisecond apart.
 const WAITS_MAX: u32 = 5000;
 
@@ -567,11 +623,11 @@ impl Drop for Making<'_> {
 }
 
 /// The right to change the directory, until it is dropped.
-pub(crate) struct Changing<'s>(&'s Segment);
+pub(crate) struct Changing<'s>(&'s Segment, Holder);
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        Held(self.0.word(word::LEASE)).give_back();
+        Held(self.0.word(word::LEASE)).give_back(self.1);
     }
 }
 
@@ -580,8 +636,9 @@ impl Drop for Segment {
         let holder = self.seat.holder();
         // What a child inherited and never used is its parent's.
         let Some(row) = self.own_row().filter(|_| self.is_seated(holder)) else { return };
-        self.reclaim(row);
-        row.leave(holder);
+        if self.reclaim(row) {
+            row.leave(holder);
+        }
         self.file.unlock(holder.row());
         self.shrink_rows();
     }

@@ -172,13 +172,6 @@ impl<'a> Row<'a> {
         self.words[LOCKED].store(1, Ordering::Relaxed);
     }
 
-    /// Forgets who had the row, before it is free.
-    fn forget(self) {
-        for at in [STARTED, PROGRAM, NAMESPACE, LOCKED, HEARTBEAT] {
-            self.words[at].store(0, Ordering::Relaxed);
-        }
-    }
-
     pub(crate) fn identity(self) -> Identity {
         let load = |at: usize| self.words[at].load(Ordering::Relaxed);
         let mut command = [0; COMMAND_BYTES_MAX];
@@ -195,7 +188,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// When the process last maintained something; 0 while it is only about to sit down.
+    /// When the process last maintained something.
     pub(crate) fn heartbeat_ns(self) -> u64 {
         self.words[HEARTBEAT].load(Ordering::Relaxed)
     }
@@ -235,10 +228,15 @@ impl<'a> Row<'a> {
     /// Gives back a row by the process that has it, after it has given back what it counted there.
     pub(crate) fn leave(self, holder: Holder) {
         let state = self.state();
-        if state.claim() == holder.claim() {
-            self.forget();
-            self.words[STATE].store(state.in_phase(Phase::Free).0, Ordering::SeqCst);
+        if state.claim() == holder.claim() && state.phase() == Phase::Active {
+            self.change(state, Phase::Free);
         }
+    }
+
+    /// Whether it was in `state` until now, and is in this phase from now on.
+    fn change(self, state: State, phase: Phase) -> bool {
+        let next = state.in_phase(phase).0;
+        self.words[STATE].compare_exchange(state.0, next, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     /// Begins to reap a row whose process `is_dead`, or to go on where another reaper was killed; whether the caller, who
@@ -254,36 +252,52 @@ impl<'a> Row<'a> {
             Phase::Reaping => true,
             Phase::Claiming | Phase::Active => is_dead(state),
         };
-        if !needs_it(self.state()) {
-            return false;
-        }
         let reaper = self.words[REAPER].load(Ordering::SeqCst);
-        if Holder::from_word(reaper).is_some_and(|other| !is_gone(other)) {
+        let seen = self.state();
+        if !needs_it(seen) || reaper_of(reaper, seen).is_some_and(|other| !is_gone(other)) {
             return false;
         }
-        if self.words[REAPER].compare_exchange(reaper, me.word(), Ordering::SeqCst, Ordering::Relaxed).is_err() {
+        let mine = reaper_word(me, seen);
+        if self.words[REAPER].compare_exchange(reaper, mine, Ordering::SeqCst, Ordering::Relaxed).is_err() {
             return false;
         }
         // Somebody may have reaped it, and another process may have the row, since it was looked at.
         let state = self.state();
-        if !needs_it(state) {
-            self.release(me);
-            return false;
+        let is_mine = state.claim() == seen.claim() && needs_it(state) && self.change(state, Phase::Reaping);
+        if !is_mine {
+            self.leave_reaping(me, seen.claim());
         }
-        self.words[STATE].store(state.in_phase(Phase::Reaping).0, Ordering::SeqCst);
-        true
+        is_mine
     }
 
     /// Frees a row of which all was given back.
     pub(crate) fn end_reaping(self, me: Holder) {
-        self.forget();
-        self.words[STATE].store(self.state().in_phase(Phase::Free).0, Ordering::SeqCst);
-        self.release(me);
+        let state = self.state();
+        if state.phase() == Phase::Reaping {
+            self.change(state, Phase::Free);
+        }
+        self.leave_reaping(me, state.claim());
     }
 
-    fn release(self, me: Holder) {
-        let _ = self.words[REAPER].compare_exchange(me.word(), 0, Ordering::SeqCst, Ordering::Relaxed);
+    /// Leaves the row `claim` to other reapers, as what it counts could not be given back.
+    pub(crate) fn leave_reaping(self, me: Holder, claim: u64) {
+        let mine = reaper_word(me, State::new(claim, 0, Phase::Free));
+        let _ = self.words[REAPER].compare_exchange(mine, 0, Ordering::SeqCst, Ordering::Relaxed);
     }
+}
+
+/// A holder has 40 bits: a claim of 32, and a row.
+const HOLDER_BITS: u32 = 40;
+
+/// Who reaps, and, in 24 bits, which claim: a reaper that is stopped after its work does not hinder the next one.
+fn reaper_word(me: Holder, state: State) -> u64 {
+    me.word() & ((1 << HOLDER_BITS) - 1) | state.claim() << HOLDER_BITS
+}
+
+/// Who reaps a row in this state, or did when it was killed.
+fn reaper_of(word: u64, state: State) -> Option<Holder> {
+    let is_of_it = word >> HOLDER_BITS == state.claim() & 0xFF_FFFF;
+    Holder::from_word(word & ((1 << HOLDER_BITS) - 1)).filter(|_| is_of_it)
 }
 
 #[cfg(all(test, not(loom)))]

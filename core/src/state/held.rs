@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! take:       nobody, or somebody who is gone → cas(what was seen → me)      acquire
-//! give back:  word := nobody                                                 release
+//! give back:  cas(me → nobody)                                               release
 //! ```
 //!
 //! A claim is never given twice, so a holder that is gone stays gone, and what was seen is still there or somebody else
@@ -39,8 +39,9 @@ impl Held<'_> {
         }
     }
 
-    pub(crate) fn give_back(self) {
-        self.0.store(0, Ordering::Release);
+    /// By whoever took it, if it was not taken over since.
+    pub(crate) fn give_back(self, me: Holder) {
+        let _ = self.0.compare_exchange(me.word(), 0, Ordering::Release, Ordering::Relaxed);
     }
 }
 
@@ -75,11 +76,12 @@ mod models {
                 .map(|row| {
                     let shared = shared.clone();
                     thread::spawn(move || {
-                        let taken = take(&shared.lease, Holder::new(1, row));
+                        let me = Holder::new(1, row);
+                        let taken = take(&shared.lease, me);
                         if taken {
                             let plan = shared.plan.load(Ordering::Relaxed);
                             shared.plan.store(plan + 1, Ordering::Relaxed);
-                            Held(&shared.lease).give_back();
+                            Held(&shared.lease).give_back(me);
                         }
                         u64::from(taken)
                     })

@@ -385,10 +385,11 @@ impl<'a> Leases<'a> {
             if owner != 0 && (owner == token || (claims.lives)(owner)) || !(claims.ready)(run) {
                 return None;
             }
+            // First: whoever is killed after the next line is found among those in use.
+            self.runs_used.fetch_max(run as u64 + 1, Ordering::AcqRel);
             // Acquire pairs with the death of the previous owner, whose slots stay open until they are closed.
             self.runs[run * RUN_WORDS].compare_exchange(owner, token, Ordering::AcqRel, Ordering::Relaxed).ok()?;
             self.runs[run * RUN_WORDS + 1].store(0, Ordering::Relaxed);
-            self.runs_used.fetch_max(run as u64 + 1, Ordering::AcqRel);
             Some(run as u32 + 1)
         })
     }

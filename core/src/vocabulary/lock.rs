@@ -77,6 +77,14 @@ pub(crate) struct Taken<'t>(&'t Turn);
 const YIELDS: u32 = 64;
 
 impl Turn {
+    /// It, unless another thread of this process has it.
+    pub(crate) fn try_take(&self) -> Option<Taken<'_>> {
+        let (me, holder) = (fork::incarnation(), self.0.load(Ordering::Relaxed));
+        let is_taken =
+            holder != me && self.0.compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        is_taken.then(|| Taken(self))
+    }
+
     pub(crate) fn take(&self) -> Taken<'_> {
         let me = fork::incarnation();
         let mut attempt = 0;
