@@ -2,6 +2,8 @@
 
 mod board;
 mod condition;
+mod counterparts;
+mod document;
 mod events;
 mod keys;
 mod live;
@@ -25,8 +27,8 @@ use crate::failure::Failure;
 /// file. Keys are shown at the bottom, and by `?`.
 ///
 /// With `--once` it tells of one look and ends, as plain text, or with `--json` as a document for scripts:
-/// `time` (UTC), `now_ns` (of the monotonic clock, as all `*_ns`), `path`, `config_version`, `pools` (each as `stats()` of the
-/// libraries has it), `processes`, `open_picks` (the oldest first, each with its `pool`).
+/// `time` (UTC), `now_ns` (of the monotonic clock, as all `*_ns`), `path`, `config_version`, `processes`, `open_picks` (the
+/// oldest first, each with its `pool`), `pools` (each as `stats()` of the libraries has it).
 ///
 /// Colours stay off where the environment has NO_COLOR.
 #[derive(Debug, clap::Args)]

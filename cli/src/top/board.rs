@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use loadwise::stats::NodeStats;
 
 use super::condition::Grade;
 use super::events::{self, Event};
@@ -159,9 +160,10 @@ impl Board {
         self.scroll(List::Nodes).at = at;
     }
 
-    /// Places of the shown pool's nodes, in their order on the screen.
-    pub fn places(&self) -> &[usize] {
-        &self.places
+    /// The shown pool's node on a line of the list, and its place in the pool.
+    pub fn node(&self, line: usize) -> Option<(usize, &NodeStats)> {
+        let place = *self.places.get(line)?;
+        Some((place, self.pool()?.stats.nodes.get(place)?))
     }
 
     pub fn length(&self, list: List) -> usize {
@@ -183,8 +185,7 @@ impl Board {
         step(self.scroll(list), length);
         if list == List::Nodes {
             let at = self.scroll(list).at;
-            let id = self.pool().and_then(|pool| Some(pool.stats.nodes.get(*self.places.get(at)?)?.id.clone()));
-            self.marked = id;
+            self.marked = self.node(at).map(|(_, node)| node.id.clone());
         }
     }
 }
@@ -210,7 +211,7 @@ mod tests {
 
     fn marked(board: &mut Board) -> String {
         let at = board.scroll(List::Nodes).at;
-        board.pool().unwrap().stats.nodes[board.places()[at]].id.clone()
+        board.node(at).unwrap().1.id.clone()
     }
 
     #[test]
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!((shown(&board), board.log[0].text.as_str()), ("a", "pool b went"));
         engine.reload_from("pools: {}").unwrap();
         board.take(Standing::Same, Some(Look::at(&engine, 9)));
-        assert_eq!((shown(&board), board.places().len()), ("none", 0));
+        assert_eq!((shown(&board), board.length(List::Nodes)), ("none", 0));
         assert_eq!(after(&mut board, KeyCode::Tab), "none");
         engine.reload_from("pools: {d: {nodes: [x]}}").unwrap();
         board.take(Standing::Same, Some(Look::at(&engine, 9)));

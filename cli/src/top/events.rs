@@ -1,12 +1,11 @@
 //! What has changed from one look to the next, as lines of a log.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use loadwise::ProcessStatus;
 use loadwise::stats::{NodeStats, PoolStats};
 
 use super::condition::{self, Grade};
+use super::counterparts::Counterparts;
 use super::look::Look;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,20 +48,18 @@ impl Log {
 
     fn pool<'a>(&mut self, before: &'a PoolStats, after: &'a PoolStats) {
         let name = &after.name;
-        let by_id = |stats: &'a PoolStats| -> HashMap<&'a str, &'a NodeStats> {
-            stats.nodes.iter().map(|node| (node.id.as_str(), node)).collect()
-        };
-        let (earlier, later) = (by_id(before), by_id(after));
-        let not_in = |nodes: &'a [NodeStats], others: &HashMap<&str, &NodeStats>| -> Vec<&'a str> {
-            nodes.iter().map(|node| node.id.as_str()).filter(|id| !others.contains_key(id)).collect()
+        let (earlier, later) = (Counterparts::new(&before.nodes), Counterparts::new(&after.nodes));
+        let not_in = |nodes: &'a [NodeStats], others: &Counterparts<'_>| -> Vec<&'a str> {
+            let ids = nodes.iter().map(|node| node.id.as_str()).enumerate();
+            ids.filter(|(place, id)| others.of(*place, id).is_none()).map(|(_, id)| id).collect()
         };
         self.list(Grade::Warning, name, &not_in(&before.nodes, &later), "went");
         self.list(Grade::Good, name, &not_in(&after.nodes, &earlier), "came");
         // Why nodes are down, and who; in the order in which the reasons are met.
         let mut down: Vec<(String, Vec<&str>)> = Vec::new();
         let mut back = Vec::new();
-        for node in &after.nodes {
-            match earlier.get(node.id.as_str()).map(|earlier| earlier.available) {
+        for (place, node) in after.nodes.iter().enumerate() {
+            match earlier.of(place, &node.id).map(|earlier| earlier.available) {
                 Some(true) if !node.available => {
                     let why = condition::words(node).swap_remove(0);
                     match down.iter_mut().find(|(other, _)| *other == why) {

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use loadwise::config::{Key, Kind, Value};
 use loadwise::stats::{LatencyStats, NodeStats, PoolStats};
 use loadwise::{FailureKind, OpenPick, ProcessStatus};
 
 use super::look::Look;
 use super::rates::error_share_of;
 use super::watch::Watch;
-use super::{Arguments, condition};
+use super::{Arguments, condition, document};
 use crate::failure::Failure;
 use crate::numbers::{count, duration, milliseconds, or_unknown, percent};
 use crate::output;
@@ -22,31 +21,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::Wrong(format!("{} was cut off while it was looked at", arguments.path.display())));
     };
     if arguments.json {
-        output::print(&(document(&look, &arguments.path, arguments.picks).to_json() + "\n"))?;
+        output::print_by(|out| document::write(out, look, &arguments.path, arguments.picks))?;
     } else {
         output::print(&text(&look, &arguments.path, arguments.picks))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The document of `--json`; `docs/cli.md` describes it.
-fn document(look: &Look, path: &Path, picks: usize) -> Value {
-    let open = look.open_picks(picks).into_iter().map(|(pool, pick)| {
-        let mut value = pick.to_value(look.now_ns);
-        if let Kind::Map(entries) = &mut value.kind {
-            entries.insert(0, (Key { name: "pool".to_owned(), line: 0 }, pool.into()));
-        }
-        value
-    });
-    Value::map([
-        ("time", Value::from(look.time.to_string())),
-        ("now_ns", look.now_ns.into()),
-        ("path", path.to_string_lossy().into_owned().into()),
-        ("config_version", look.config_version.into()),
-        ("pools", Value::list(look.pools.iter().map(|pool| pool.stats.to_value()))),
-        ("processes", Value::list(look.processes.iter().map(ProcessStatus::to_value))),
-        ("open_picks", Value::list(open)),
-    ])
 }
 
 fn text(look: &Look, path: &Path, picks: usize) -> String {

@@ -46,10 +46,10 @@ impl Order {
 
     /// The nodes' places in their order, equals as declared.
     pub fn of(self, nodes: &[NodeStats], rates: Option<&PoolRates>) -> Vec<usize> {
-        let rate = |node: &NodeStats| rates.and_then(|rates| rates.node(&node.id));
+        let rate = |place: usize| rates.and_then(|rates| rates.node(place));
         let mut places: Vec<usize> = (0..nodes.len()).collect();
-        let most = |figure: &dyn Fn(&NodeStats) -> Option<f64>, places: &mut Vec<usize>| {
-            let figures: Vec<f64> = nodes.iter().map(|node| figure(node).unwrap_or(f64::NEG_INFINITY)).collect();
+        let most = |figure: &dyn Fn(usize) -> Option<f64>, places: &mut Vec<usize>| {
+            let figures: Vec<f64> = (0..nodes.len()).map(|place| figure(place).unwrap_or(f64::NEG_INFINITY)).collect();
             places.sort_by(|&a, &b| figures[b].partial_cmp(&figures[a]).unwrap_or(Ordering::Equal));
         };
         match self {
@@ -57,11 +57,12 @@ impl Order {
             Self::Id => places.sort_by(|&a, &b| nodes[a].id.cmp(&nodes[b].id)),
             Self::State => places.sort_by_key(|&place| Reverse(grade(&nodes[place]))),
             Self::InFlight => places.sort_by_key(|&place| Reverse(nodes[place].in_flight)),
-            Self::Rate => most(&|node| rate(node)?.picks_per_s, &mut places),
+            Self::Rate => most(&|place| rate(place)?.picks_per_s, &mut places),
             Self::Latency => {
-                most(&|node| node.latency.map(|latency| latency.p95_ms).or(node.latency_ewma_ms), &mut places)
+                let latency = |node: &NodeStats| node.latency.map(|of| of.p95_ms).or(node.latency_ewma_ms);
+                most(&|place| latency(&nodes[place]), &mut places);
             }
-            Self::Errors => most(&|node| Some(rate(node)?.failures as f64), &mut places),
+            Self::Errors => most(&|place| Some(rate(place)?.failures as f64), &mut places),
         }
         places
     }

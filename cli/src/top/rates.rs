@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use loadwise::FailureKind;
 use loadwise::stats::{NodeStats, PoolStats};
 
+use super::counterparts::Counterparts;
 use super::look::Look;
 
 /// What happened from one look to the next. Of what was not there before, or began to count anew, nothing is known.
@@ -19,7 +20,8 @@ pub struct PoolRates {
     /// Picks that found no node.
     pub no_node_per_s: Option<f64>,
     pub retries_per_s: Option<f64>,
-    nodes: HashMap<String, Rate>,
+    /// By the places of nodes in the later look.
+    nodes: Vec<Option<Rate>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,10 +69,10 @@ impl PoolRates {
         let no_node = |stats: &PoolStats| stats.no_node.iter().map(|(_, count)| count).sum::<u64>();
         let per_s =
             |before: u64, after: u64| Some(after.checked_sub(before)? as f64 / seconds).filter(|_| seconds > 0.0);
-        let known: HashMap<&str, &NodeStats> = before.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-        let nodes = after.nodes.iter().filter_map(|node| {
-            let before = Counts::of_node(known.get(node.id.as_str())?);
-            Some((node.id.clone(), Counts::of_node(node).since(&before, seconds)?))
+        let earlier = Counterparts::new(&before.nodes);
+        let nodes = after.nodes.iter().enumerate().map(|(place, node)| {
+            let before = Counts::of_node(earlier.of(place, &node.id)?);
+            Counts::of_node(node).since(&before, seconds)
         });
         Some(Self {
             all: Counts::of_pool(after).since(&Counts::of_pool(before), seconds)?,
@@ -80,8 +82,9 @@ impl PoolRates {
         })
     }
 
-    pub fn node(&self, id: &str) -> Option<&Rate> {
-        self.nodes.get(id)
+    /// Of the node at a place of the later look.
+    pub fn node(&self, place: usize) -> Option<&Rate> {
+        self.nodes.get(place)?.as_ref()
     }
 }
 
@@ -170,10 +173,10 @@ mod tests {
         let after = Look { now_ns: before.now_ns + 2_000_000_000, ..Look::at(&engine, 0) };
         let rates = Rates::between(&before, &after);
         let pool_rates = rates.pool("default").unwrap();
-        let a = pool_rates.node("a").unwrap();
+        let a = pool_rates.node(0).unwrap();
         assert_eq!((a.picks_per_s, a.answered, a.failures), (Some(2.5), 3, 1));
         assert_eq!((a.error_share(), &a.failures_by_kind[..]), (Some(1.0 / 3.0), &[(FailureKind::Reset, 1)][..]));
-        let b = pool_rates.node("b").unwrap();
+        let b = pool_rates.node(1).unwrap();
         assert_eq!((b.picks_per_s, b.error_share()), (Some(0.0), None));
         assert_eq!((pool_rates.all.picks_per_s, pool_rates.no_node_per_s), (Some(2.5), Some(0.5)));
         assert_eq!((rates.all().picks_per_s, rates.no_node_per_s()), (Some(2.5), Some(0.5)));
@@ -190,7 +193,7 @@ mod tests {
         pool.register("b").unwrap();
         let rates = Rates::between(&before, &later(&engine));
         let pool_rates = rates.pool("default").unwrap();
-        assert!(pool_rates.node("a").is_some() && pool_rates.node("b").is_none());
+        assert!(pool_rates.node(0).is_some() && pool_rates.node(1).is_none());
         let anew = Engine::from_config("nodes: [a]").unwrap();
         let rates = Rates::between(&before, &later(&anew));
         assert!(rates.pool("default").is_none());

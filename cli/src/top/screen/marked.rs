@@ -15,9 +15,8 @@ use crate::top::rates::{Rate, error_share_of};
 
 pub fn draw(frame: &mut Frame<'_>, room: Rect, board: &mut Board, theme: &Theme) {
     let at = board.scroll(List::Nodes).at;
-    let node = board.places().get(at).and_then(|&place| board.pool()?.stats.nodes.get(place));
-    let Some(node) = node else { return };
-    let rate = board.pool_rates().and_then(|rates| rates.node(&node.id));
+    let Some((place, node)) = board.node(at) else { return };
+    let rate = board.pool_rates().and_then(|rates| rates.node(place));
     let first = Line::from(vec![
         Span::styled(node.id.clone(), theme.strong()),
         Span::raw("  "),

@@ -40,9 +40,8 @@ pub fn draw(frame: &mut Frame<'_>, room: Rect, board: &mut Board, theme: &Theme)
     let cells: Vec<Cell> = figures.iter().map(|figure| figure.cell).collect();
     columns.extend(figures.into_iter().map(|figure| figure.column));
     columns::draw(frame, room, (board, List::Nodes), theme, &columns, "no nodes", |board, line| {
-        let node = board.places().get(line).and_then(|&place| board.pool()?.stats.nodes.get(place));
-        let Some(node) = node else { return Default::default() };
-        let rate = board.pool_rates().and_then(|rates| rates.node(&node.id));
+        let Some((place, node)) = board.node(line) else { return Default::default() };
+        let rate = board.pool_rates().and_then(|rates| rates.node(place));
         let grade = grade(node);
         let mark = if grade == Grade::Bad { "!" } else { "" };
         let first = [mark.to_owned(), shortened(&node.id, usize::from(id_width))];
