@@ -4,6 +4,7 @@ mod holder;
 mod terminal;
 
 mod check;
+mod docs;
 mod explain;
 mod files;
 mod live;
