@@ -1,6 +1,6 @@
 # make test      everything that must hold; a missing tool is a SKIP with the line that installs it
 # make demo      real servers under a C program, a Python gateway and a Node router
-# make install   library, headers, pkg-config and CMake package into PREFIX
+# make install   library, headers, pkg-config and CMake package, and the loadwise command into PREFIX
 # make dist      wheel and npm tarballs into dist/
 # make bench     peers, floors and loadwise in one run
 # make loom | sanitize | fuzz    longer looks at concurrency, memory and input
@@ -9,6 +9,7 @@
 .DEFAULT_GOAL := all
 
 include ffi/ffi.mk
+include cli/cli.mk
 include bindings-python/python.mk
 include bindings-node/node.mk
 include bench/bench.mk
@@ -27,7 +28,7 @@ rust:
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # The scenarios of docs/policies.md on real servers, through the Python wheel that test-python installed.
 test-sockets: $(PYTHON_READY)

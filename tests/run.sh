@@ -44,6 +44,7 @@ check "dependencies of core" tests/dependencies.sh
 check "rust" make -s rust
 check "programs of loadwise 0.1" tests/compat/readme_0_1.sh
 check "loom" make -s loom
+check "command" make -s test-cli
 needs cc "apt-get install gcc g++" && check "header" make -s header-check && check "c" make -s test-c
 needs python3 "apt-get install python3 python3-venv" && check "python" make -s test-python && check "python stubs" make -s stub-check && check "metrics texts" make -s test-metrics
 needs npm "https://nodejs.org: Node 20" && check "node" make -s test-node && check "real sockets" make -s test-sockets
