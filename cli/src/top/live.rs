@@ -1,5 +1,6 @@
 //! Looking again and again, until somebody quits.
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,12 +15,15 @@ use super::terminal::Terminal;
 use super::watch::Watch;
 use crate::failure::Failure;
 
-const NO_TERMINAL: &str = "top needs a terminal, and standard output is none: \
-                           --once prints one look as text, --once --json as JSON";
+const INSTEAD: &str = "--once prints one look as text, --once --json as JSON";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let lacks = |what: &str| Err(Failure::Usage(format!("top needs a terminal, and {what}: {INSTEAD}")));
     if !io::stdout().is_terminal() {
-        return Err(Failure::Usage(NO_TERMINAL.to_owned()));
+        return lacks("standard output is none");
+    }
+    if !has_keys() {
+        return lacks("keys come from none: standard input is something else, and the process has no other");
     }
     let mut watch = Watch::open(&arguments.path, arguments.picks)?;
     let (_, Some(look)) = watch.look() else {
@@ -28,6 +32,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let board = Board::new(arguments.path.display().to_string(), arguments.interval_ms, look);
     show(Terminal::take()?, board, &mut watch)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keys are read from standard input, or where that is no terminal, from that of the process.
+fn has_keys() -> bool {
+    io::stdin().is_terminal() || File::open("/dev/tty").is_ok()
 }
 
 fn show(mut terminal: Terminal, mut board: Board, watch: &mut Watch) -> io::Result<()> {

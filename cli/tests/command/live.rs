@@ -239,6 +239,31 @@ fn it_only_reads() {
     quits(terminal);
 }
 
+/// As from a service that has a terminal to print on, and none of its own.
+#[test]
+fn without_keys_there_is_no_screen() {
+    let room = Room::new("keyless");
+    let _holder = Holder::open(&room.config(POOLS));
+    let detached = r#"exec setsid -w "$0" top "$1" < /dev/null"#;
+    let command = Command::new("sh").args(["-c", detached, env!("CARGO_BIN_EXE_loadwise"), &room.state()]);
+    let mut terminal = Terminal::run(command, 80, 24);
+    assert_eq!(terminal.ends().code(), Some(2));
+    terminal.shows("top needs a terminal, and keys come from none");
+    terminal.is_given_back();
+}
+
+/// Keys are those of the terminal, wherever standard input comes from.
+#[test]
+fn standard_input_may_be_something_else() {
+    let room = Room::new("input");
+    let _holder = Holder::open(&room.config(POOLS));
+    let piped = r#"exec "$0" top "$1" < /dev/null"#;
+    let command = Command::new("sh").args(["-c", piped, env!("CARGO_BIN_EXE_loadwise"), &room.state()]);
+    let terminal = Terminal::run(command, 80, 24);
+    terminal.shows("q quit");
+    quits(terminal);
+}
+
 #[test]
 fn where_it_cannot_begin_the_terminal_is_left_alone() {
     let room = Room::new("nothing");
