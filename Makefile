@@ -1,5 +1,5 @@
 # make test      everything that must hold; a missing tool is a SKIP with the line that installs it
-# make demo      real servers under a C program, a Python gateway and a Node router
+# make demo      real servers under nginx, a Python gateway, a Node router and a C program that share one state
 # make install   library, headers, pkg-config and CMake package, and the loadwise command into PREFIX
 # make dist      wheel and npm tarballs into dist/
 # make bench     peers, floors and loadwise in one run
@@ -13,8 +13,8 @@ include cli/cli.mk
 include bindings-python/python.mk
 include bindings-node/node.mk
 include bench/bench.mk
-include demo/demo.mk
 include hosts/nginx/nginx.mk
+include demo/demo.mk
 include tests/kill/kill.mk
 -include fuzz/fuzz.mk
 

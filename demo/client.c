@@ -9,8 +9,9 @@
  *     left                    the caller gave up early, as one in a hundred does on purpose
  *     failed WHY
  *
- * and at the end, when all requests are done: in_flight N. With a single server it is a load generator for a gateway,
- * and ATTEMPTS are the gateway's. */
+ * and at the end, when all requests are done, what this process still has in flight of a shared state: in_flight N.
+ * With a single server it is a load generator for a gateway, and ATTEMPTS are the gateway's; a line `broken` tells of a
+ * connection that broke under a request, which then takes another one. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 
 enum {
     SERVERS_MAX = 16,
+    PROCESSES_MAX = 64,
     THREADS = 128,
     ATTEMPTS = 3,
     TIMEOUT_MS = 30000,
@@ -145,6 +147,7 @@ static void run_request(uint64_t number, int *connections)
 {
     const uint64_t due_ns = start_ns + (uint64_t)((double)number / rate * 1e9);
     const int impatient = number % 100 == 99;
+    size_t attempts = 0;
     lw_node_ref tried[ATTEMPTS];
     lw_request request = LW_REQUEST_INIT;
     request.exclude_nodes = tried;
@@ -173,15 +176,17 @@ static void run_request(uint64_t number, int *connections)
         }
         lw_pick_finish(&pick, &outcome);
 
-        tried[request.exclude_nodes_len++] = (lw_node_ref){pick.node, pick.generation};
+        attempts++;
         if (outcome.kind == LW_OUTCOME_CANCELLED) {
             printf("left\n");
         } else if (outcome.kind == LW_OUTCOME_SUCCESS) {
             double ms = (double)(lw_now_ns() - due_ns) / 1e6;
-            size_t attempts = answer.attempts ? answer.attempts : request.exclude_nodes_len;
-            printf("ok %.3f %s %zu\n", ms, answer.node, attempts);
-        } else if ((failure == LW_FAILURE_CONNECT || failure == LW_FAILURE_RESET) &&
-                   request.exclude_nodes_len < ATTEMPTS) {
+            printf("ok %.3f %s %zu\n", ms, answer.node, answer.attempts ? answer.attempts : attempts);
+        } else if ((failure == LW_FAILURE_CONNECT || failure == LW_FAILURE_RESET) && attempts < ATTEMPTS) {
+            if (servers > 1)
+                tried[request.exclude_nodes_len++] = (lw_node_ref){pick.node, pick.generation};
+            else
+                printf("broken\n");
             continue;
         } else {
             printf("failed at %s: failure %u, status %d\n", ids[server], outcome.failure, failure ? 0 : answer.status);
@@ -204,22 +209,25 @@ static void *run_requests(void *unused)
 
 /* ---- health: the engine does no I/O, checking is up to the host -------------------------------------------------- */
 
+/* Only nodes whose checks are due: with a shared state, one of all processes is asked to make each. */
 static void *run_checks(void *unused)
 {
     while (!atomic_load(&done)) {
-        for (size_t i = 0; servers > 1 && i < servers; i++) {
+        lw_check checks[SERVERS_MAX] = {LW_CHECK_INIT};
+        size_t due = 0;
+        lw_pool_maintain(pool, 0, NULL);
+        if (lw_pool_checks_due(pool, 0, checks, SERVERS_MAX, &due) != LW_OK)
+            due = 0;
+        for (size_t i = 0; i < due; i++) {
             int fd = -1;
             struct answer answer;
-            int failure = get(&fd, i, "/health", CHECK_TIMEOUT_MS, &answer);
+            uint64_t server = 0;
+            if (lw_node_user_data(pool, checks[i].node, checks[i].generation, &server) != LW_OK)
+                continue;
+            int ok = get(&fd, server, "/health", CHECK_TIMEOUT_MS, &answer) == 0 && answer.status == 200;
             close_connection(&fd);
-
-            int failed = failure || answer.status != 200;
-            lw_outcome outcome = LW_OUTCOME_INIT;
-            outcome.kind = failed ? LW_OUTCOME_FAILURE : LW_OUTCOME_SUCCESS;
-            outcome.failure = (uint32_t)failure;
-            lw_pool_report(pool, (lw_str){ids[i], strlen(ids[i])}, &outcome, NULL);
+            lw_pool_report_check(pool, (lw_str){ids[server], strlen(ids[server])}, (uint32_t)ok, 0, 0, NULL);
         }
-        lw_pool_maintain(pool, 0, NULL);
         sleep_until(lw_now_ns() + CHECK_INTERVAL_MS * 1000000ull);
     }
     return unused;
@@ -268,14 +276,16 @@ static void open_pool(const char *path)
     }
 }
 
+/* Of this process. */
 static uint64_t in_flight(void)
 {
-    lw_node_status nodes[SERVERS_MAX] = {LW_NODE_STATUS_INIT};
+    lw_process_status processes[PROCESSES_MAX] = {LW_PROCESS_STATUS_INIT};
     uint64_t sum = 0;
     size_t len;
-    must(lw_pool_nodes(pool, nodes, SERVERS_MAX, &len));
+    must(lw_pool_processes(pool, processes, PROCESSES_MAX, &len));
     for (size_t i = 0; i < len; i++)
-        sum += nodes[i].in_flight;
+        if (processes[i].flags & LW_PROCESS_OWN)
+            sum += processes[i].in_flight;
     return sum;
 }
 

@@ -1,10 +1,12 @@
 """An HTTP gateway: an ASGI app in which loadwise chooses the server and httpx connects.
 
-    POOL=pool.json uvicorn gateway:app        {"strategy": "p2c", "nodes": ["127.0.0.1:8001", "127.0.0.1:8002"]}
+    POOL=pool.json uvicorn gateway:app
+
+with {"strategy": "p2c", "checks": true, "nodes": ["127.0.0.1:8001", "127.0.0.1:8002"]} in pool.json.
 
 A server is held until its answer has been passed on to the last byte, failed or was given up. What fails before its
-first byte is tried on another server, if repeating it is safe. /loadwise/nodes shows the pool. On SIGHUP,
-nodes and strategy are read again, and requests under way are not disturbed.
+first byte is tried on another server, if repeating it is safe. On SIGHUP, the configuration is read again, and requests
+under way are not disturbed. With "shared": "/dev/shm/NAME" in it, all processes that have it balance as one.
 """
 
 import asyncio
@@ -52,9 +54,6 @@ transports = collections.defaultdict(
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
-    elif scope["path"] == "/loadwise/nodes":
-        nodes = [{"id": n.id, "health": n.health, "in_flight": n.in_flight} for n in pool.nodes()]
-        await answer(send, 200, json.dumps(nodes), b"application/json")
     else:
         body = await body_of(receive)
         if body is None:
@@ -173,34 +172,31 @@ async def lifespan(receive, send):
 
 
 def reload():
-    config = read_config()
-    pool.set_nodes(config["nodes"])
-    pool.set_strategy(config["strategy"])
+    pool.reload(read_config(), if_new=True)
 
 
 async def check_servers():
-    """The engine does no I/O: checking is up to the host."""
+    """The engine does no I/O: checking is up to the host. With a shared state, one of all processes is asked to."""
     while True:
-        await asyncio.gather(*map(check, pool.nodes()))
         pool.maintain()
+        await asyncio.gather(*map(check, pool.checks_due()))
         await asyncio.sleep(CHECK_INTERVAL_S)
 
 
-async def check(node):
-    failure = await failure_of(node.address)
+async def check(due):
+    ok = await is_well(due.address)
     try:
-        pool.report(node.id, "failure" if failure else "success", kind=failure)
+        pool.report_check(due.id, ok)
     except loadwise.StateError:
         pass  # The node was taken out meanwhile.
 
 
-async def failure_of(address):
-    """What is wrong with a server; None if nothing is."""
+async def is_well(address):
     try:
         request = httpx.Request("GET", f"http://{address}/health", extensions=CHECK_TIMEOUT)
         response = await transports[address].handle_async_request(request)
         await response.aread()
         await response.aclose()
-        return None if response.status_code == 200 else "server_error"
-    except httpx.TransportError as error:
-        return kind_of(error)
+        return response.status_code == 200
+    except httpx.TransportError:
+        return False

@@ -6,8 +6,10 @@ import shutil
 import socket
 from pathlib import Path
 
-# Ends a child even if the demo itself is killed.
-WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+def with_parent(number="KILL"):
+    """What gets a child this signal even if the demo itself is killed."""
+    return ["setpriv", "--pdeathsig", number] if shutil.which("setpriv") else []
 
 
 class Ports:
@@ -33,11 +35,11 @@ class Processes:
         for log in logs.glob("*.log"):
             log.unlink()
 
-    async def start(self, name, *command, env=None, stdout=None):
+    async def start(self, name, *command, env=None, stdout=None, parent_signal="KILL"):
         """Starts a process in a session of its own: Ctrl-C reaches the demo alone, which then ends its processes."""
         with open(self.logs / f"{name}.log", "ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *WITH_PARENT,
+                *with_parent(parent_signal),
                 *map(str, command),
                 env=env,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -45,6 +47,12 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
+        self.running.add(process)
+        return process
+
+    async def start_in_front(self, *command):
+        """Starts a process that has the terminal."""
+        process = await asyncio.create_subprocess_exec(*with_parent(), *map(str, command))
         self.running.add(process)
         return process
 

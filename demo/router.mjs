@@ -1,22 +1,22 @@
 // An HTTP router: loadwise chooses the server, undici connects.
 //
-//     POOL=pool.json PORT=8080 node router.mjs      {"strategy": "p2c", "nodes": ["127.0.0.1:8001", "127.0.0.1:8002"]}
+//     POOL=pool.json PORT=8080 node router.mjs
+//
+// with {"strategy": "p2c", "checks": true, "nodes": ["127.0.0.1:8001", "127.0.0.1:8002"]} in pool.json.
 //
 // A server is held until its answer has been passed on to the last byte, failed or was given up. What fails before its
-// first byte is tried on another server, if repeating it is safe. /loadwise/nodes shows the pool. On SIGHUP, nodes
-// and strategy are read again, and requests under way are not disturbed.
+// first byte is tried on another server, if repeating it is safe. On SIGHUP, the configuration is read again, and requests
+// under way are not disturbed. With "shared": "/dev/shm/NAME" in it, all processes that have it balance as one.
 
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
-import { NoNodeError, Pool, StateError } from 'loadwise';
+import { NoNodeError, Pool } from 'loadwise';
 
 const ATTEMPTS = 3;
 const BODY_BYTES_MAX = 1 << 20;
 const CHECK_INTERVAL_MS = 250;
-const CHECK_TIMEOUT_MS = 2000;
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 const HOP_BY_HOP = new Set([
   'connection', 'expect', 'host', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
@@ -131,58 +131,25 @@ function answer(res, status, text) {
   }
 }
 
-/** The engine does no I/O: checking is up to the host. */
-async function checkServers() {
-  for (;;) {
-    await Promise.all(pool.nodes().map(check));
-    pool.maintain();
-    await sleep(CHECK_INTERVAL_MS);
-  }
-}
-
-async function check({ id, address }) {
-  const failure = await failureOf(address);
-  try {
-    pool.report(id, failure === undefined ? 'success' : 'failure', { kind: failure });
-  } catch (error) {
-    if (!(error instanceof StateError)) {
-      throw error;
-    }
-    // The node was taken out meanwhile.
-  }
-}
-
-/** What is wrong with a server; undefined if nothing is. */
-async function failureOf(address) {
-  try {
-    const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-    const origin = `http://${address}`;
-    const { statusCode, body } = await agent.request({ origin, path: '/health', method: 'GET', signal });
-    await body.dump();
-    return statusCode === 200 ? undefined : 'server_error';
-  } catch (error) {
-    return kindOf(error);
-  }
+/** The engine does no I/O: checking is up to the host. With a shared state, one of all processes is asked to. */
+async function check({ address }, { signal }) {
+  const { statusCode, body } = await agent.request({ origin: `http://${address}`, path: '/health', method: 'GET', signal });
+  await body.dump();
+  return statusCode === 200;
 }
 
 function reload() {
   try {
-    const { nodes, strategy } = readConfig();
-    pool.setNodes(nodes);
-    pool.setStrategy(strategy);
+    pool.reload(readConfig(), { ifNew: true });
   } catch (error) {
     console.error(`the configuration stays as it was: ${error.message}`);
   }
 }
 
 process.on('SIGHUP', reload);
-checkServers();
+pool.start({ check, intervalMs: CHECK_INTERVAL_MS });
 
 const server = http.createServer((req, res) => {
-  if (req.url === '/loadwise/nodes') {
-    const nodes = pool.nodes().map(({ id, health, inFlight }) => ({ id, health, in_flight: inFlight }));
-    return res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(nodes));
-  }
   forward(req, res).catch((error) => {
     answer(res, statusOf(error), `${error.message}\n`);
   });

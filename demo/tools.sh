@@ -18,7 +18,7 @@ if [ -n "$packages" ]; then
 "
     fi
 fi
-has cargo --version || others="${others}Rust 1.85 or later: https://rustup.rs
+has cargo --version || others="${others}Rust 1.88 or later: https://rustup.rs
 "
 has python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || others="${others}Python 3.11 or later
 "
