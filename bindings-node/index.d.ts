@@ -214,6 +214,12 @@ export class Pick implements Disposable {
   readonly callbackFailed: boolean;
   /** What it threw first. */
   readonly callbackError: unknown;
+  /**
+   * The first token (or byte) of a streamed answer came: the time since the pick is recorded as its latency, at once, and
+   * the finish that follows records none, not one of its own either. Where no rule needs latencies, nothing is recorded.
+   * True the first time; false later, or where finishing would return false.
+   */
+  firstToken(nowNs?: number | bigint): boolean;
   /** The attempt succeeded. Like all finishes: true the first time; false later, or if the pick was given up meanwhile. */
   success(details?: FinishDetails): boolean;
   /** The node failed. Default `other`. */
@@ -285,6 +291,11 @@ export class Pool implements Disposable {
    * is closed. A function of this pool, which may be taken off it. @throws {TicketError} for what is no ticket.
    */
   readonly release: (ticket: number, outcome?: Outcome, details?: OutcomeDetails) => boolean;
+  /**
+   * Notes the first token of a pick by its ticket, as `pick.firstToken`. A function of this pool, which may be taken off it.
+   * @throws {TicketError} for what is no ticket.
+   */
+  readonly firstToken: (ticket: number, nowNs?: number | bigint) => boolean;
   /** The id of the node that an open ticket is about. @throws {TicketError} */
   nodeOf(ticket: number): string;
   /** The address of the node that an open ticket is about. @throws {TicketError} */

@@ -1,6 +1,6 @@
 'use strict';
 
-const { described, finish } = require('./native.js');
+const { described, finish, firstToken } = require('./native.js');
 const { release } = require('./registers.js');
 const field = require('./field.js');
 
@@ -47,6 +47,10 @@ class Pick {
 
   get userData() {
     return this.#read(field.USER_DATA);
+  }
+
+  firstToken(nowNs) {
+    return firstToken(this.#handle.number, this.ticket, nowNs);
   }
 
   success(details) {

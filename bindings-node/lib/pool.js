@@ -45,6 +45,7 @@ class Pool {
     // Own functions, so that they may be taken off the pool.
     this.acquire = (request) => acquire(handle, request);
     this.release = (ticket, outcome, details) => release(handle, ticket, outcome, details);
+    this.firstToken = (ticket, nowNs) => native.firstToken(handle.number, ticket, nowNs);
   }
 
   static fromConfig(config) {

@@ -173,6 +173,7 @@ pub fn define_on<'c>(js: Js<'c>, object: Value<'c>, errors: &Rc<ErrorMaker>) -> 
         errors,
         &[
             ("finish", finish),
+            ("firstToken", first_token),
             ("ticketNode", ticket_node),
             ("described", data::described),
             ("candidate", data::candidate),
@@ -308,6 +309,21 @@ fn release<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
 fn finish<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
     let (pool, ticket) = (Pools::of(call), ticket(call)?);
     call.js.boolean(report::told(call, |report| released(pool, ticket, report))??)
+}
+
+/// `firstToken(pool, ticket, nowNs)` → whether it was the first of an open ticket.
+fn first_token<'c>(call: &Call<'c, Pools>) -> Result<Value<'c>> {
+    let (pool, ticket, now_ns) = (Pools::of(call), ticket(call)?, call.nanoseconds(2, "nowNs")?);
+    let Ok(pool) = pool else { return call.js.boolean(false) };
+    let noted = match now_ns {
+        Some(now_ns) => pool.first_token_at(ticket, now_ns),
+        None => pool.first_token(ticket),
+    };
+    match noted {
+        Ok(was_first) => call.js.boolean(was_first),
+        Err(TicketError::Stale) => call.js.boolean(false),
+        Err(invalid) => Err(invalid.into()),
+    }
 }
 
 /// Whether the ticket was open; on a closed pool it is not.

@@ -43,6 +43,8 @@ function run(pool, picks, call) {
       return pool.setting(call.key);
     case 'finish':
       return finish(picks.get(call.pick), call.outcome);
+    case 'first_token':
+      return picks.get(call.pick)?.firstToken(call.now_ns) ?? false;
     case 'report':
       return pool.report(call.node, call.outcome.kind, details(call.outcome));
     case 'report_load':

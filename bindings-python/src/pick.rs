@@ -135,6 +135,15 @@ impl Pick {
         self.failure_kind().map(FailureKind::as_str)
     }
 
+    /// Notes that the first token (or byte) of a streamed answer came: the time since the pick is recorded as its latency,
+    /// at once, and the finish that follows records none, not one of its own either. Where no rule needs latencies, nothing is
+    /// recorded. `now_ns`: the time, if not now.
+    /// True the first time; False later, or where finishing would return False.
+    #[pyo3(signature = (*, now_ns=None))]
+    fn first_token(&self, now_ns: Option<u64>) -> bool {
+        self.pool.get().answer(self.lease.ticket, now_ns).unwrap_or(false)
+    }
+
     /// Ends the pick well. `latency` in seconds; without it, strategies that need it measure from pick to finish. `usage`:
     /// what was used of quotas, by dimension, in place of what the request was expected to cost.
     /// True the first time, False if the pick has been finished, has timed out or is another process's.

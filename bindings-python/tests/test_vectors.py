@@ -17,7 +17,7 @@ SCENARIOS = [(file.stem, scenario) for file in FILES for scenario in json.loads(
 
 
 def test_there_are_vectors() -> None:
-    assert len(FILES) >= 24 and len(SCENARIOS) >= len(FILES)
+    assert len(FILES) >= 25 and len(SCENARIOS) >= len(FILES)
 
 
 @pytest.mark.parametrize("scenario", [pytest.param(s, id=f"{file}: {s['name']}") for file, s in SCENARIOS])
@@ -63,6 +63,8 @@ def answer_of(pool: Pool, held: dict[str, Pick], call: dict[str, Any]) -> Any:
             return pool.setting(call["key"])
         case "finish":
             return call["pick"] in held and finish(held[call["pick"]], call["outcome"])
+        case "first_token":
+            return call["pick"] in held and held[call["pick"]].first_token(now_ns=call["now_ns"])
         case "report":
             outcome = dict(call["outcome"])
             return pool.report(call["node"], outcome.pop("kind"), **times(outcome))

@@ -16,6 +16,8 @@ mod scenarios;
 mod sharing;
 #[path = "vectors/story.rs"]
 mod story;
+#[path = "vectors/streaming.rs"]
+mod streaming;
 
 use std::path::PathBuf;
 

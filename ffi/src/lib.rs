@@ -18,6 +18,7 @@ mod error;
 pub mod explain;
 pub mod failover;
 mod few;
+pub mod first_token;
 mod guard;
 mod handle;
 pub mod health;

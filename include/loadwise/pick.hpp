@@ -33,6 +33,13 @@ public:
         raw_.ticket = 0;
         return ended;
     }
+    /* Notes the first token (or byte) of the answer: the time since the pick is its latency, and the finish records none.
+       Whether this was the first; false, too, where `finish` would be. Time 0 reads the clock. */
+    bool first_token(std::uint64_t now_ns = 0) noexcept
+    {
+        std::uint32_t first = 0;
+        return raw_.ticket != 0 && lw_pick_first_token(&raw_, now_ns, &first) == LW_OK && first != 0;
+    }
     bool success() noexcept { return finish(Outcome::success()); }
     bool success(std::chrono::nanoseconds latency) noexcept { return finish(Outcome::success().latency(latency)); }
     bool failure(std::uint32_t kind = LW_FAILURE_OTHER) noexcept { return finish(Outcome::failure(kind)); }

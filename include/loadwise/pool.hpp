@@ -137,6 +137,17 @@ public:
         return true;
     }
 
+    /* Notes the first token of a pick by its ticket. False if that was noted before, or the pick was ended. */
+    bool first_token(std::uint64_t ticket, std::uint64_t now_ns = 0) const
+    {
+        std::uint32_t first = 0;
+        lw_status status = lw_pool_first_token(handle(), ticket, now_ns, &first);
+        if (status == LW_ERR_STALE_TICKET)
+            return false;
+        detail::check(status);
+        return first != 0;
+    }
+
     /* Whether the node's health changed. */
     bool report(std::string_view id, const Outcome &outcome) const
     {

@@ -242,6 +242,20 @@ static void finish(struct replay *r, size_t at, const json_t *call)
     AT(at, !"the pick is known");
 }
 
+static void first_token(struct replay *r, size_t at, const json_t *call)
+{
+    const char *name = json_string_value(json_object_get(call, "pick"));
+    for (size_t i = r->held_len; i-- > 0;) {
+        if (!strcmp(r->held[i].name, name)) {
+            uint32_t first = 0;
+            lw_status status = lw_pick_first_token(&r->held[i].pick, time_of(call), &first);
+            AT(at, json_is_true(json_object_get(call, "expect")) == (status == LW_OK && first));
+            return;
+        }
+    }
+    AT(at, !"the pick is known");
+}
+
 static size_t specs_in(const json_t *list, lw_node_spec *specs, lw_label (*labels)[16], lw_amount (*quotas)[AMOUNTS_MAX])
 {
     static const lw_node_spec init = LW_NODE_SPEC_INIT;
@@ -413,6 +427,8 @@ static void call_of_a_pool(struct replay *r, size_t at, const json_t *call)
         pick_as(r, at, call);
     } else if (!strcmp(op, "finish")) {
         finish(r, at, call);
+    } else if (!strcmp(op, "first_token")) {
+        first_token(r, at, call);
     } else if (!strcmp(op, "report")) {
         lw_outcome outcome = outcome_in(call, usage);
         uint32_t changed = 9;

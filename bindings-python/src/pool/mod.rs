@@ -83,6 +83,15 @@ impl Pool {
         self.core.release(ticket, report)
     }
 
+    /// Notes a pick's first token. With the pool closed, every ticket is void.
+    pub fn answer(&self, ticket: Ticket, now_ns: Option<u64>) -> Result<bool, TicketError> {
+        match now_ns {
+            _ if self.is_closed() => Err(TicketError::Stale),
+            Some(now_ns) => self.core.first_token_at(ticket, now_ns),
+            None => self.core.first_token(ticket),
+        }
+    }
+
     /// Ends a pick of a pool that was closed, of which nobody is told any more: it would stay in flight for other processes.
     #[cold]
     fn give_back(&self, ticket: Ticket) -> Result<(), TicketError> {

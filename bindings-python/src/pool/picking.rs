@@ -111,6 +111,17 @@ impl Pool {
         }
     }
 
+    /// Notes the first token of what `acquire` began, as `Pick.first_token`. True the first time; False later, or where
+    /// `release` would return False. Raises TicketError for a number that is no ticket.
+    #[pyo3(signature = (ticket, *, now_ns=None))]
+    fn first_token(&self, py: Python<'_>, ticket: &Bound<'_, PyAny>, now_ns: Option<u64>) -> PyResult<bool> {
+        match self.answer(read_ticket(ticket)?, now_ns) {
+            Ok(was_first) => Ok(was_first),
+            Err(TicketError::Stale) => Ok(false),
+            Err(invalid) => Err(error::raised(py, invalid)),
+        }
+    }
+
     /// The id of the node of an open ticket. Raises TicketError if it is not open.
     fn node_of(&self, py: Python<'_>, ticket: &Bound<'_, PyAny>) -> PyResult<String> {
         let core = self.open(py)?;

@@ -1,7 +1,6 @@
 //! A node as predicates and hosts look at it.
 
 use super::{Pool, Ticket};
-use crate::state::lease::Refused;
 use crate::sync::Ordering;
 use crate::vocabulary::error::TicketError;
 use crate::vocabulary::node::NodeRef;
@@ -95,10 +94,7 @@ impl Pool {
     /// [`TicketError`] as of [`release`](Self::release).
     pub fn node_of(&self, ticket: Ticket) -> Result<NodeRef, TicketError> {
         self.after_fork_if_any();
-        let leased = self.memory.leases().look(ticket, self.seat.row()).map_err(|refused| match refused {
-            Refused::Stale => TicketError::Stale,
-            Refused::Invalid => TicketError::Invalid,
-        })?;
+        let leased = self.memory.leases().look(ticket, self.seat.row())?;
         Ok(NodeRef { index: leased.node, generation: leased.node_generation })
     }
 

@@ -7,7 +7,7 @@ use crate::policies::latency;
 use crate::policies::reserve::Reserved;
 use crate::state::guard::Count;
 use crate::state::layout::STEPS_MAX;
-use crate::state::lease::{Leased, Refused};
+use crate::state::lease::Leased;
 use crate::sync::Ordering;
 use crate::vocabulary::error::TicketError;
 use crate::vocabulary::outcome::{Ending, FailureKind, Report};
@@ -33,10 +33,7 @@ impl Pool {
         // What was reserved stays used, unless the report says otherwise.
         let changes = report.ending == Ending::Cancelled || !report.usage.is_empty();
         let held = if changes { self.reservation_of(ticket) } else { None };
-        let leased = self.memory.leases().close(ticket, self.seat.row()).map_err(|refused| match refused {
-            Refused::Stale => TicketError::Stale,
-            Refused::Invalid => TicketError::Invalid,
-        })?;
+        let leased = self.memory.leases().close(ticket, self.seat.row())?;
         self.count_end(leased.node as usize, leased.in_total);
         let expected = match report.ending {
             // The usual case: nobody needs the latency, and a success at a node without a failure on record is no news.
@@ -58,10 +55,10 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether a pick's latency is a sample for some rule. A time may also be there for the lease's sake alone.
+    /// Whether a pick's latency is a sample for some rule, still. A time may also be there for the lease's sake alone.
     #[inline(always)]
-    fn keeps_latency(&self, leased: Leased) -> bool {
-        leased.started_ns != 0 && self.plan_at(self.generation().current()).lead().keeps_latency()
+    pub(super) fn keeps_latency(&self, leased: Leased) -> bool {
+        leased.started_ns != 0 && !leased.answered && self.plan_at(self.generation().current()).lead().keeps_latency()
     }
 
     #[inline(never)]
@@ -172,8 +169,14 @@ impl Pool {
         self.memory.node(index).failure_share().store(share.to_bits(), Ordering::Relaxed);
     }
 
-    /// Adds a sample to what is known of the node's latency. Nothing that failed looks fast.
+    /// Adds a sample of an attempt that has ended to what is known of the node's latency.
     pub(crate) fn learn_latency(&self, index: usize, started_ns: u64, report: &Report<'_>) {
+        // It was in flight, too.
+        self.add_latency(index, started_ns, report, 1);
+    }
+
+    /// Adds a sample. Nothing that failed looks fast. `uncounted`: how many were in flight beside those that are counted.
+    pub(super) fn add_latency(&self, index: usize, started_ns: u64, report: &Report<'_>, uncounted: u64) {
         let now = report.now_ns.unwrap_or_else(now_ns);
         let measured = report.latency_ns.unwrap_or_else(|| now.saturating_sub(started_ns));
         let sample = match report.ending {
@@ -185,7 +188,7 @@ impl Pool {
             }
             Ending::Cancelled => return,
         };
-        self.record_latency(index, measured, report.ending, now);
+        self.record_latency(index, measured, report.ending, now, uncounted);
         if !self.plan_at(self.generation().current()).lead().averages() {
             return;
         }

@@ -24,9 +24,10 @@ impl Pool {
         Histogram(self.memory.node_latencies(index))
     }
 
-    /// Counts how long an attempt took, where somebody wants to know.
+    /// Counts how long an attempt took, where somebody wants to know. `uncounted`: how many were in flight beside those that
+    /// are counted.
     #[inline]
-    pub(crate) fn record_latency(&self, index: usize, latency_ns: u64, ending: Ending, now_ns: u64) {
+    pub(crate) fn record_latency(&self, index: usize, latency_ns: u64, ending: Ending, now_ns: u64, uncounted: u64) {
         let live = self.live();
         if live.pool_latencies() {
             let (bucket, window_ns) = (scale::bucket(latency_ns), live.stats_window_ns());
@@ -37,14 +38,13 @@ impl Pool {
             }
         }
         if live.adaptive_limit() && ending == Ending::Success {
-            self.adapt_limit(index, latency_ns);
+            self.adapt_limit(index, latency_ns, self.memory.in_flight(index).saturating_add(uncounted));
         }
     }
 
-    fn adapt_limit(&self, index: usize, latency_ns: u64) {
+    fn adapt_limit(&self, index: usize, latency_ns: u64, in_flight: u64) {
         let rule = self.gradient_rule();
-        // This attempt was in flight, too.
-        let in_flight = u32::try_from(self.memory.in_flight(index).saturating_add(1)).unwrap_or(u32::MAX);
+        let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
         let word = self.memory.node(index).gradient();
         // Of two samples that race, one may be lost: thousands make a limit.
         let new = gradient::after_sample(word.load(Ordering::Relaxed), latency_ns, in_flight, &rule);

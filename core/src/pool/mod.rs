@@ -11,6 +11,7 @@ mod explain;
 pub mod explanation;
 mod filter;
 mod finish;
+mod first_token;
 pub(crate) mod guarded;
 pub(crate) mod health;
 pub(crate) mod latencies;

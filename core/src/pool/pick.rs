@@ -478,6 +478,23 @@ impl Pick<'_> {
         self.lease.callback_failed
     }
 
+    /// Notes that the first token (or byte) of the answer came: the time since the pick is its latency. See
+    /// [`Pool::first_token`].
+    ///
+    /// # Errors
+    /// As of [`finish`](Self::finish).
+    pub fn first_token(&self) -> Result<bool, TicketError> {
+        self.pool.first_token(self.lease.ticket)
+    }
+
+    /// [`first_token`](Self::first_token) at a time of the caller's, on the monotonic clock.
+    ///
+    /// # Errors
+    /// As of [`finish`](Self::finish).
+    pub fn first_token_at(&self, now_ns: u64) -> Result<bool, TicketError> {
+        self.pool.first_token_at(self.lease.ticket, now_ns)
+    }
+
     /// Ends the pick: in flight falls, and the outcome is learned from.
     ///
     /// # Errors

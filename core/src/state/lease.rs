@@ -8,12 +8,17 @@
 //! open:   word = slot[i]; if open(word) → next i
 //!         detail[i] := …; slot[i] := (generation(word) + 1, node, row, OPEN)      release
 //! close:  word = slot[i]; generation differs or not open → stale                  acquire
-//!         cas(slot[i], word → word without OPEN); failed → stale
+//!         cas(slot[i], word → word without OPEN); failed, but for ANSWERED → stale
+//! answer: word = slot[i]; generation differs or not open → stale                  acquire
+//!         cas(slot[i], word → word with ANSWERED); failed, but for ANSWERED → stale
 //! ```
+//!
+//! While a slot is open, nothing changes in it but that bit, once.
 
 use super::node::State;
 use super::thread::Owner;
 use crate::sync::{AtomicU64, Ordering};
+use crate::vocabulary::error::TicketError;
 
 /// Slots of a run.
 pub(crate) const RUN_SLOTS: usize = 64;
@@ -23,6 +28,8 @@ pub(crate) const RUN_WORDS: usize = 2;
 pub(crate) const SLOT_WORDS: usize = 4;
 
 const OPEN: u64 = 1;
+/// Its latency is recorded: its first token came.
+const ANSWERED: u64 = 8;
 /// Slots that a thread looks at before it claims another run.
 const BUSY_MAX: usize = RUN_SLOTS;
 
@@ -75,6 +82,8 @@ pub(crate) struct Leased {
     pub(crate) in_total: bool,
     /// Whether its end has to be looked at, whatever it is: it holds a reservation, or somebody watches.
     pub(crate) noted: bool,
+    /// Whether its first token came, and its latency is recorded by that.
+    pub(crate) answered: bool,
     /// The deadline of the node's probe lease that the pick holds, 0 if it is no probe.
     pub(crate) probe_ns: u64,
 }
@@ -84,7 +93,8 @@ impl Leased {
     pub(crate) fn new(node: usize, row: usize, opener: usize, state: State, started_ns: u64, in_total: bool) -> Self {
         let (node_generation, epoch) = (state.generation(), state.epoch());
         let (node, row, opener) = (node as u32, row as u32, opener as u16);
-        Self { node, row, node_generation, epoch, opener, started_ns, in_total, noted: false, probe_ns: 0 }
+        let (noted, answered, probe_ns) = (false, false, 0);
+        Self { node, row, node_generation, epoch, opener, started_ns, in_total, noted, answered, probe_ns }
     }
 
     #[inline(always)]
@@ -121,6 +131,7 @@ impl Leased {
             started_ns,
             in_total: word & 2 != 0,
             noted,
+            answered: word & ANSWERED != 0,
             // Only a pick whose end is looked at may be a probe; the word is older otherwise.
             probe_ns: if noted { probe_ns } else { 0 },
         }
@@ -161,6 +172,15 @@ pub(crate) struct Claims<'a> {
 pub(crate) enum Refused {
     Stale,
     Invalid,
+}
+
+impl From<Refused> for TicketError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Stale => Self::Stale,
+            Refused::Invalid => Self::Invalid,
+        }
+    }
 }
 
 impl<'a> Leases<'a> {
@@ -273,6 +293,38 @@ impl<'a> Leases<'a> {
         // Only one close of this generation succeeds; release pairs with the acquire of the next open.
         match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => Ok(leased),
+            Err(now) => Self::close_answered(words, leased, word, now),
+        }
+    }
+
+    /// The end of a close that found the slot changed from `word` to `now`: by its first token, which leaves it open, or
+    /// by another close.
+    #[cold]
+    fn close_answered(words: &[AtomicU64], leased: Leased, word: u64, now: u64) -> Result<Leased, Refused> {
+        if now != word | ANSWERED {
+            return Err(Refused::Stale);
+        }
+        match words[0].compare_exchange(now, now & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => Ok(Leased { answered: true, ..leased }),
+            Err(_) => Err(Refused::Stale),
+        }
+    }
+
+    /// Notes that the first token of a ticket of the process in `row` came, and tells what it holds; `None` if that was
+    /// noted before.
+    pub(crate) fn answer(self, ticket: Ticket, row: usize) -> Result<Option<Leased>, Refused> {
+        let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
+        let leased = Leased::of(words, word, Ordering::Relaxed);
+        if leased.row as usize != row {
+            return Err(Refused::Stale);
+        }
+        if leased.answered {
+            return Ok(None);
+        }
+        // Release pairs with the acquire of a close: what was read here is not yet of the slot's next life.
+        match words[0].compare_exchange(word, word | ANSWERED, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => Ok(Some(leased)),
+            Err(now) if now == word | ANSWERED => Ok(None),
             Err(_) => Err(Refused::Stale),
         }
     }
@@ -282,7 +334,7 @@ impl<'a> Leases<'a> {
         let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
         // Acquire, so that the state is read again after the details.
         let leased = Leased::of(words, word, Ordering::Acquire);
-        let is_still = words[0].load(Ordering::Relaxed) == word;
+        let is_still = (words[0].load(Ordering::Relaxed) ^ word) & !ANSWERED == 0;
         if is_still && leased.row as usize == row { Ok(leased) } else { Err(Refused::Stale) }
     }
 
@@ -515,6 +567,86 @@ mod models {
         let leased = Leased::of(words, word, Ordering::Relaxed);
         words[0].store(word & !OPEN, Ordering::Release);
         Ok(leased)
+    }
+
+    type Answer = fn(Leases<'_>, Ticket) -> Result<Option<Leased>, Refused>;
+
+    /// A first token comes while the pick is finished: the finish succeeds, and knows whether the latency is recorded.
+    fn finished_beside_a_first_token(answer: Answer, close: Close) {
+        loom::model(move || {
+            let slots = Slots::new();
+            let ticket = slots.open(7);
+            let answerers: Vec<_> = (0..2)
+                .map(|_| {
+                    let slots = slots.clone();
+                    thread::spawn(move || answer(slots.leases(), ticket))
+                })
+                .collect();
+            let closed = close(slots.leases(), ticket).expect("nobody else finishes it");
+            let answered = answerers.into_iter().filter_map(|a| a.join().unwrap().ok().flatten()).count();
+            assert_eq!(answered, usize::from(closed.answered));
+            assert_eq!(slots.leases().answer(ticket, 0), Err(Refused::Stale));
+        });
+    }
+
+    /// A slot is closed and used again by its owner, while the first ticket's first token comes late.
+    fn late_first_token_leaves_the_next_pick_alone(answer: Answer) {
+        loom::model(move || {
+            let slots = Slots::new();
+            let first = slots.open(1);
+            let late = {
+                let slots = slots.clone();
+                thread::spawn(move || answer(slots.leases(), first))
+            };
+            let closed = slots.leases().close(first, 0).expect("nobody else finishes it");
+            let second = slots.open(2);
+            let leased = slots.leases().close(second, 0).expect("nobody else has the second ticket");
+            assert_eq!((leased.node, leased.answered), (2, false));
+            let answered = late.join().unwrap().ok().flatten();
+            assert_eq!(answered.is_some(), closed.answered);
+            if let Some(leased) = answered {
+                assert_eq!((leased.node, leased.node_generation, leased.started_ns), (1, 1, 1));
+            }
+        });
+    }
+
+    #[test]
+    fn a_first_token_does_not_disturb_a_finish() {
+        finished_beside_a_first_token(
+            |leases, ticket| leases.answer(ticket, 0),
+            |leases, ticket| leases.close(ticket, 0),
+        );
+    }
+
+    #[test]
+    fn a_late_first_token_is_refused() {
+        late_first_token_leaves_the_next_pick_alone(|leases, ticket| leases.answer(ticket, 0));
+    }
+
+    fn answer_without_swap(leases: Leases<'_>, ticket: Ticket) -> Result<Option<Leased>, Refused> {
+        let (words, word) = leases.opened(ticket).ok_or(Refused::Stale)?;
+        let leased = Leased::of(words, word, Ordering::Relaxed);
+        let before = words[0].fetch_or(ANSWERED, Ordering::AcqRel);
+        Ok((before & ANSWERED == 0).then_some(leased))
+    }
+
+    fn close_that_tries_once(leases: Leases<'_>, ticket: Ticket) -> Result<Leased, Refused> {
+        let (words, word) = leases.opened(ticket).ok_or(Refused::Stale)?;
+        let leased = Leased::of(words, word, Ordering::Relaxed);
+        let closed = words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed);
+        closed.map(|_| leased).map_err(|_| Refused::Stale)
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_close_that_tries_once_loses_the_finish() {
+        finished_beside_a_first_token(|leases, ticket| leases.answer(ticket, 0), close_that_tries_once);
+    }
+
+    #[test]
+    #[should_panic]
+    fn mutant_answer_without_swap_answers_the_next_pick() {
+        late_first_token_leaves_the_next_pick_alone(answer_without_swap);
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report<'a> {
     pub ending: Ending,
-    /// How long it took. Without it, strategies that need it measure from pick to finish.
+    /// How long it took. Without it, strategies that need it measure from pick to finish. After a first token it is ignored:
+    /// what is recorded first counts.
     pub latency_ns: Option<u64>,
     /// What was used of the quotas, by dimension, in place of what the request was expected to cost. Dimensions that are
     /// not named keep what was reserved; a cancelled pick gives everything back.

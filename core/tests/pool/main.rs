@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod behaviour;
+mod first_token;
 mod hashing;
 mod membership;
 mod shares;

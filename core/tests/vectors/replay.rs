@@ -107,6 +107,11 @@ fn call_pool(pool: &Pool, held: &mut HashMap<String, Lease>, call: &Value) -> Op
             let report = report(&call["outcome"]).usage(&usage);
             return Some(json!(lease.is_some_and(|lease| pool.release(lease.ticket, report).is_ok())));
         }
+        "first_token" => {
+            let lease = held.get(call["pick"].as_str().expect("the name of a pick"));
+            let noted = lease.map(|lease| pool.first_token_at(lease.ticket, int(&call["now_ns"])));
+            return Some(json!(matches!(noted, Some(Ok(true)))));
+        }
         "report" => return Some(json!(pool.report(&node(), report(&call["outcome"])).expect("a known node"))),
         "report_load" => {
             let figure = |name: &str| call[name].as_f64();

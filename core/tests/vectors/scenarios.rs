@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{everything, failing, limiting, retrying, sharing};
+use super::{everything, failing, limiting, retrying, sharing, streaming};
 
 /// A generator for scenarios alone.
 pub struct Dice(pub u64);
@@ -106,6 +106,7 @@ pub fn all() -> Vec<(&'static str, Vec<Value>)> {
     files.push(("learning.json", limiting::learning()));
     files.push(("retries.json", retrying::retries()));
     files.push(("settings.json", retrying::settings()));
+    files.push(("first_token.json", streaming::first_token()));
     files.push(("everything.json", everything::all()));
     files
 }

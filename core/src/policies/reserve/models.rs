@@ -126,9 +126,11 @@ impl Picks {
             row: 0,
             node_generation: 1,
             epoch: 0,
+            opener: 0,
             started_ns: 1,
             in_total: false,
             noted: false,
+            answered: false,
             probe_ns: 0,
         };
         let ticket = self.leases().open_next(0, lease).expect("the slot is free");
