@@ -1263,6 +1263,32 @@ lw_status lw_pool_failover(lw_pool pool, struct lw_str id);
 lw_status lw_pool_reset_failover(lw_pool pool, uint32_t *was_forced);
 
 /**
+ * Notes that the first token (or byte) of an answer came: the time since the pick is recorded as its latency, at once, in
+ * all that learns from latencies. The finish that follows records none, not one of its own either; otherwise it is a finish
+ * like any. For streamed answers, whose whole duration depends on how long they are. Where no rule needs latencies, nothing
+ * is recorded.
+ *
+ * 1 into `*first`, or 0 if it was noted before and nothing is changed; `first` may be NULL. `now_ns` 0 reads the clock where
+ * it is needed. From any thread of the process that picked; no lock, no allocation.
+ *
+ * Errors: as `lw_pick_finish`.
+ *
+ * Requires:
+ * `pick` points to a struct of its `struct_size`; `first` is NULL or writable.
+ */
+lw_status lw_pick_first_token(const struct lw_pick *pick,
+                              uint64_t now_ns,
+                              uint32_t *first);
+
+/**
+ * Notes the first token of a pick by its ticket alone, as `lw_pick_first_token`.
+ *
+ * Requires:
+ * `first` is NULL or writable.
+ */
+lw_status lw_pool_first_token(lw_pool pool, uint64_t ticket, uint64_t now_ns, uint32_t *first);
+
+/**
  * Makes a health tracker that knows no node yet. `config` may be NULL: all defaults.
  *
  * Requires:

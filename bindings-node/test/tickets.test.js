@@ -48,6 +48,29 @@ test('they are released with any outcome', () => {
   assert.equal(node(pool, 'a').consecutiveFailures, 1);
 });
 
+test('the first token of an answer is its latency', () => {
+  const pool = new Pool({ nodes: ['a'], strategy: 'peak_ewma' });
+  const ms = 1e6;
+  const latencyMs = () => Math.round(pool.stats().nodes[0].latencyEwmaMs);
+  const pick = pool.pick({ nowNs: 5000 * ms });
+  assert.equal(pick.firstToken(5040 * ms), true);
+  assert.equal(latencyMs(), 40, 'it counts at once');
+  assert.equal(pick.firstToken(BigInt(5900 * ms)), false);
+  assert.equal(pick.success({ latencyMs: 9000, nowNs: 14000 * ms }), true);
+  assert.equal(latencyMs(), 40);
+  assert.equal(pick.firstToken(), false, 'finished before');
+  const { acquire, firstToken, release } = pool;
+  const ticket = acquire({ nowNs: 5000 * ms });
+  assert.deepEqual([firstToken(ticket, 5080 * ms), firstToken(ticket)], [true, false]);
+  assert.equal(latencyMs(), 80);
+  assert.deepEqual([release(ticket), firstToken(ticket)], [true, false]);
+  assert.throws(() => firstToken(0), TicketError);
+  assert.equal(thrown(() => firstToken(acquire(), -1)).code, 'ERR_LOADWISE_CONFIG');
+  const open = pool.pick();
+  pool.close();
+  assert.deepEqual([open.firstToken(), firstToken(open.ticket)], [false, false]);
+});
+
 test('a pick and its ticket are one', () => {
   const pool = new Pool({ nodes: ['a'] });
   const pick = pool.pick();

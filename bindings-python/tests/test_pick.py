@@ -199,6 +199,27 @@ def test_every_outcome_releases(outcome: loadwise.types.Outcome) -> None:
     assert in_flight(pool) == 0
 
 
+def test_the_first_token_of_an_answer_is_its_latency() -> None:
+    pool = Pool(["a"], "peak_ewma")
+    ms = 1_000_000
+    with pool.pick(now_ns=5_000 * ms) as p:
+        assert p.first_token(now_ns=5_040 * ms)
+        assert pool.nodes()[0].latency == pytest.approx(0.040, rel=1e-3)
+        assert not p.first_token(now_ns=5_900 * ms)
+        assert p.success(latency=9.0, now_ns=14_000 * ms)
+        assert not p.first_token()
+    assert pool.nodes()[0].latency == pytest.approx(0.040, rel=1e-3)
+    ticket = pool.acquire(now_ns=5_000 * ms)
+    assert pool.first_token(ticket, now_ns=5_080 * ms) and not pool.first_token(ticket)
+    assert pool.nodes()[0].latency == pytest.approx(0.080, rel=1e-3)
+    assert pool.release(ticket) and not pool.first_token(ticket)
+    with pytest.raises(loadwise.TicketError):
+        pool.first_token(0)
+    p = pool.pick()
+    pool.close()
+    assert not p.first_token() and not pool.first_token(p.ticket)
+
+
 def test_a_ticket_of_a_pick_releases_it() -> None:
     pool = Pool(["a"])
     p = pool.pick()

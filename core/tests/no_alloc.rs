@@ -114,6 +114,7 @@ fn pick_and_finish(pool: &Pool, request: &Request<'_>, round: usize) {
     // Whether there is a node is not the matter here: telling that there is none must not allocate either.
     let _ = std::hint::black_box(pool.choose(request));
     if let Ok(lease) = pool.acquire(request) {
+        pool.first_token(lease.ticket).unwrap();
         pool.release(lease.ticket, reports[round % reports.len()]).unwrap();
         assert!(pool.release(lease.ticket, Outcome::Success).is_err());
     }

@@ -76,6 +76,7 @@ static void pick_in_every_way(lw_pool pool)
         char address[256];
         OK(lw_pool_pick(pool, i % 2 ? &plain : NULL, &pick));
         OK(lw_node_address(pool, pick.node, pick.generation, address, sizeof address, NULL));
+        OK(lw_pick_first_token(&pick, 0, NULL));
         OK(lw_pick_finish(&pick, i % 50 ? &SUCCESS : &FAILURE));
         STATUS(LW_ERR_STALE_TICKET, lw_pick_finish(&pick, &SUCCESS));
         OK(lw_pool_pick(pool, &listed, &pick));
@@ -137,6 +138,7 @@ static void pick_with_everything(lw_pool pool)
         OK(lw_pool_pick(pool, &request, &pick));
         OK(lw_pick_finish(&pick, i % 100 == 99 ? &FAILURE : &outcome));
         OK(lw_pool_pick(pool, NULL, &pick));
+        OK(lw_pool_first_token(pool, pick.ticket, 0, NULL));
         OK(lw_pool_release(pool, pick.ticket, &SUCCESS));
         OK(lw_pool_pick_within(pool, &request, 0, &pick));
         OK(lw_pick_finish(&pick, i == 300 ? &limited : &SUCCESS));

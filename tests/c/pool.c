@@ -219,6 +219,38 @@ static void failures_make_a_node_unhealthy(void)
     OK(lw_pool_free(pool));
 }
 
+static void the_first_token_of_an_answer_is_its_latency(void)
+{
+    lw_pool pool = pool_of("strategy: peak_ewma\nnodes: [a]");
+    lw_request request = LW_REQUEST_INIT;
+    lw_outcome success = outcome_of(LW_OUTCOME_SUCCESS);
+    lw_pick pick = LW_PICK_INIT;
+    const uint64_t ms = 1000000;
+    uint32_t first = 9;
+    request.now_ns = 5000 * ms;
+    success.latency_ns = 9000 * ms;
+    OK(lw_pool_pick(pool, &request, &pick));
+    OK(lw_pick_first_token(&pick, 5040 * ms, &first));
+    CHECK(first == 1 && fabs((double)status_of(pool, "a").latency_ns - 40e6) < 1e3);
+    OK(lw_pick_first_token(&pick, 5900 * ms, &first));
+    CHECK(first == 0);
+    OK(lw_pick_finish(&pick, &success));
+    CHECK(fabs((double)status_of(pool, "a").latency_ns - 40e6) < 1e3 && status_of(pool, "a").in_flight == 0);
+    first = 9;
+    STATUS(LW_ERR_STALE_TICKET, lw_pick_first_token(&pick, 0, &first));
+    STATUS(LW_ERR_STALE_TICKET, lw_pool_first_token(pool, pick.ticket, 0, &first));
+    STATUS(LW_ERR_INVALID_TICKET, lw_pool_first_token(pool, 0, 0, &first));
+    STATUS(LW_ERR_NULL_ARGUMENT, lw_pick_first_token(NULL, 0, &first));
+    CHECK(first == 9);
+    OK(lw_pool_pick(pool, &request, &pick));
+    OK(lw_pool_first_token(pool, pick.ticket, 5080 * ms, NULL));
+    CHECK(fabs((double)status_of(pool, "a").latency_ns - 80e6) < 1e3);
+    OK(lw_pool_free(pool));
+    STATUS(LW_ERR_STALE_TICKET, lw_pick_first_token(&pick, 0, &first));
+    pick.struct_size = 4;
+    STATUS(LW_ERR_STRUCT_SIZE, lw_pick_first_token(&pick, 0, &first));
+}
+
 static void latencies_and_loads_are_told_and_shown(void)
 {
     lw_pool pool = pool_of("strategy: peak_ewma\nnodes: [a]");
@@ -476,6 +508,7 @@ int main(void)
     RUN(long_lists_of_exclusions_are_taken);
     RUN(a_key_stays_with_its_node);
     RUN(failures_make_a_node_unhealthy);
+    RUN(the_first_token_of_an_answer_is_its_latency);
     RUN(latencies_and_loads_are_told_and_shown);
     RUN(nodes_come_and_go);
     RUN(a_member_is_described_anew);

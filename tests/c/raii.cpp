@@ -61,7 +61,9 @@ static void a_pick_ends_with_its_scope()
     }
     CHECK(in_flight(pool) == 0);
     Pick pick = must(pool.pick());
+    CHECK(pick.first_token() && !pick.first_token() && in_flight(pool) == 1);
     CHECK(pick.success(std::chrono::milliseconds(12)));
+    CHECK(!pick.first_token());
     CHECK(!pick.success() && !pick.failure() && !pick.cancel() && in_flight(pool) == 0);
 }
 
@@ -75,7 +77,10 @@ static void a_moved_pick_ends_once()
     CHECK(in_flight(pool) == 1);
     std::uint64_t ticket = std::move(second).into_ticket();
     CHECK(in_flight(pool) == 1);
+    CHECK(pool.first_token(ticket) && !pool.first_token(ticket));
     CHECK(pool.release(ticket, Outcome::success()) && !pool.release(ticket, Outcome::success()));
+    CHECK(!pool.first_token(ticket));
+    CHECK(thrown([&] { pool.first_token(0); }) == LW_ERR_INVALID_TICKET);
     CHECK(thrown([&] { pool.release(0, Outcome::success()); }) == LW_ERR_INVALID_TICKET);
 }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loadwise::{
-    Ending, Engine, EventKind, FailureKind, HealthStatus, NodeSpec, Outcome, Pool, Request, Retry, RetryAsk, now_ns,
+    Ending, Engine, EventKind, FailureKind, HealthStatus, NodeSpec, Outcome, Pool, Report, Request, Retry, RetryAsk,
+    TicketError, now_ns,
 };
 use serde_json::json;
 
@@ -103,6 +104,28 @@ fn who_asks_for_more_than_a_look_goes_on_seeing() {
     assert_eq!(told(&seen), told(&pool));
     pool.release(held.ticket, Outcome::Success).unwrap();
     assert_eq!((told(&seen), seen.stats().in_flight), (told(&pool), 0));
+}
+
+#[test]
+fn first_tokens_are_seen_by_all_and_told_by_who_picked() {
+    let segment = Segment::new("tokens");
+    let config = segment.config("strategy: peak_ewma\nnodes: [a]");
+    let mut other = Process::open(&config);
+    let (engine, looking) = (Engine::from_config(&config).unwrap(), Engine::view(&segment.0).unwrap());
+    let (pool, seen) = (engine.pool("default").unwrap(), looking.pool("default").unwrap());
+    let start = now_ns();
+    let ticket = pool.acquire(&Request::new().now_ns(start)).unwrap().ticket;
+    assert_eq!(seen.first_token(ticket), Err(TicketError::Stale), "who only looks is not who picked");
+    assert_eq!(pool.first_token_at(ticket, start + 40_000_000), Ok(true));
+    let latency_ms = || seen.nodes()[0].latency_ns.map(|ns| (ns / 1e6).round());
+    assert_eq!(latency_ms(), Some(40.0));
+    other.picks(1);
+    let theirs = pool.open_picks(9).into_iter().find(|pick| pick.pid == other.child.id()).unwrap();
+    assert_eq!(pool.first_token_at(theirs.ticket, start + 90_000_000), Err(TicketError::Stale));
+    let open: Vec<_> = seen.open_picks(9).into_iter().map(|pick| pick.started_ns).collect();
+    assert_eq!((open.len(), open[0]), (2, Some(start)));
+    pool.release(ticket, Report::success().now_ns(start + 900_000_000)).unwrap();
+    assert_eq!((latency_ms(), seen.stats().in_flight), (Some(40.0), 1));
 }
 
 #[test]
