@@ -27,7 +27,7 @@ prints() {
 refuses() {
   local out
   out=$(loadwise check "$work/wrong.yaml" 2>&1)
-  [ $? -eq 1 ] && [ "$out" = "$work/wrong.yaml:2: strategy: "*"fair"* ] || { echo "$out"; return 1; }
+  [ $? -eq 1 ] && [[ $out == "$work/wrong.yaml:2: strategy: "*"fair"* ]] || { echo "$out"; return 1; }
 }
 
 pages() {
