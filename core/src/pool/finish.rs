@@ -78,6 +78,8 @@ impl Pool {
         self.settle_reservation(leased, held, report);
         if self.keeps_latency(leased) {
             self.learn_latency(index, leased.started_ns, report);
+        } else if leased.answered {
+            self.penalize(index, report);
         }
         if current {
             let source = if leased.probe_ns != 0 { Source::Probe(leased.epoch) } else { Source::Pick(leased.epoch) };
@@ -179,16 +181,19 @@ impl Pool {
     pub(super) fn add_latency(&self, index: usize, started_ns: u64, report: &Report<'_>, uncounted: u64) {
         let now = report.now_ns.unwrap_or_else(now_ns);
         let measured = report.latency_ns.unwrap_or_else(|| now.saturating_sub(started_ns));
-        let sample = match report.ending {
-            Ending::Success => measured,
-            Ending::Failure(_) => measured.max(latency::PENALTY_NS),
-            Ending::RateLimited { retry_after } => {
-                let asked = retry_after.map_or(0, saturating_nanos).min(latency::RETRY_AFTER_MAX_NS);
-                measured.max(latency::PENALTY_NS).max(asked)
-            }
-            Ending::Cancelled => return,
-        };
-        self.record_latency(index, measured, report.ending, now, uncounted);
+        if let Some(sample) = sample_of(report, measured) {
+            self.record_latency(index, measured, report.ending, now, uncounted);
+            self.average_latency(index, sample, now);
+        }
+    }
+
+    /// What came after a first token in time is no latency; but nothing that failed looks fast.
+    fn penalize(&self, index: usize, report: &Report<'_>) {
+        let sample = sample_of(report, 0).filter(|_| report.ending != Ending::Success);
+        sample.into_iter().for_each(|sample| self.average_latency(index, sample, report.now_ns.unwrap_or_else(now_ns)));
+    }
+
+    fn average_latency(&self, index: usize, sample: u64, now: u64) {
         if !self.plan_at(self.generation().current()).lead().averages() {
             return;
         }
@@ -211,5 +216,18 @@ impl Pool {
             .map_while(|i| plan.step(i))
             .find(|s| matches!(s.rule, Rule::PeakEwma | Rule::P2cPeakEwma))
             .map_or(DECAY_NS, |s| s.parameter)
+    }
+}
+
+/// The sample of an attempt that took so long; `None` of one that tells nothing.
+fn sample_of(report: &Report<'_>, measured: u64) -> Option<u64> {
+    match report.ending {
+        Ending::Success => Some(measured),
+        Ending::Failure(_) => Some(measured.max(latency::PENALTY_NS)),
+        Ending::RateLimited { retry_after } => {
+            let asked = retry_after.map_or(0, saturating_nanos).min(latency::RETRY_AFTER_MAX_NS);
+            Some(measured.max(latency::PENALTY_NS).max(asked))
+        }
+        Ending::Cancelled => None,
     }
 }

@@ -26,21 +26,22 @@ fn average(pool: &Pool) -> Option<f64> {
 
 #[test]
 fn the_first_token_is_the_latency_and_the_end_is_none() {
+    // And the average afterwards: nothing that failed looks fast.
     let ends = [
-        Report::success(),
-        Report::success().latency(Duration::from_millis(7_000)),
-        Report::failure(FailureKind::Reset),
-        Report::rate_limited(None),
-        Report::cancelled(),
+        (Report::success(), 40.0),
+        (Report::success().latency(Duration::from_millis(7_000)), 40.0),
+        (Report::failure(FailureKind::Reset), 5_000.0),
+        (Report::rate_limited(None), 5_000.0),
+        (Report::cancelled(), 40.0),
     ];
-    for end in ends {
+    for (end, after) in ends {
         let pool = pool("strategy: peak_ewma, stats: {latency: nodes}");
         let ticket = begin(&pool);
         assert_eq!(pool.first_token_at(ticket, at(40)), Ok(true));
         assert_eq!(average(&pool), Some(40.0), "it counts at once");
         assert_eq!(pool.first_token_at(ticket, at(90)), Ok(false));
         pool.release(ticket, end.now_ns(at(9_000))).unwrap();
-        assert_eq!(average(&pool), Some(40.0), "{end:?}");
+        assert_eq!(average(&pool), Some(after), "{end:?}");
         let stats = pool.stats_at(at(9_000));
         let (all, node) = (stats.latency.unwrap(), stats.nodes[0].latency.unwrap());
         assert_eq!((all.count, node.count, all.p99_ms.round()), (1, 1, 40.0), "{end:?}");
