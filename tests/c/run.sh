@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 libs=$(cd "${CARGO_TARGET_DIR:-target}/release" && pwd) || exit 1
 work=$libs/../c-tests
 mkdir -p "$work"
-work=$(cd "$work" && pwd)
+work=$(cd "$work" && pwd) || exit 1
 failed=0
 cflags="-std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude"
 cxxflags="-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude"
