@@ -20,7 +20,7 @@ impl Pool {
     /// let pick = pool.pick(&Request::new().now_ns(1_000_000)).unwrap();
     /// assert_eq!(pick.first_token_at(41_000_000), Ok(true));
     /// pick.finish(Outcome::Success).unwrap();
-    /// let latency_ms = pool.nodes()[0].latency_ms.unwrap();
+    /// let latency_ms = pool.nodes_at(41_000_000)[0].latency_ns.unwrap() / 1e6;
     /// assert!((39.9..40.1).contains(&latency_ms), "however long the rest took");
     /// ```
     ///
