@@ -120,7 +120,10 @@ location = /status {{ loadwise_status; }}
     def pid_in_file(self):
         """0 while it is being written."""
         path = self.folder / "nginx.pid"
-        return int(path.read_text() or 0) if path.exists() else 0
+        try:
+            return int(path.read_text() or 0)
+        except FileNotFoundError:  # nginx moves it while it upgrades
+            return 0
 
     def running(self):
         if self.process is not None:
