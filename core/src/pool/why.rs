@@ -201,4 +201,16 @@ mod tests {
         attention.fetch_and(!attention::PANIC, Ordering::Relaxed);
         assert!(pool.pick_explained(&Request::new()).0.is_ok());
     }
+
+    #[test]
+    fn a_node_whose_process_was_killed_before_it_asked_for_probes_gets_them() {
+        let pool = Pool::from_config("{health: {probe_interval_ms: 1}, nodes: [a]}").expect("a pool");
+        assert!(pool.set_health("a", HealthStatus::Unhealthy).is_ok());
+        let attention = pool.memory.pool(pool_word::ATTENTION);
+        attention.fetch_and(!attention::PROBES, Ordering::Relaxed);
+        let later = crate::now_ns() + 1_000_000_000;
+        pool.maintain(later);
+        assert!(attention.load(Ordering::Relaxed) & attention::PROBES != 0);
+        assert!(pool.pick(&Request::new().now_ns(later)).is_ok());
+    }
 }

@@ -331,6 +331,40 @@ mod tests {
     }
 
     #[test]
+    fn a_reaper_that_is_stopped_after_its_work_does_not_hinder_the_next_one() {
+        let words = words(3);
+        let processes = Processes(&words);
+        let [stopped, other] = [1, 2].map(|pid| processes.claim(&called("x", pid), 1).unwrap());
+        let row = processes.row(2).unwrap();
+        let nobody_is_gone = |_: Holder| false;
+        processes.claim(&called("dead", 3), 1).unwrap();
+        assert!(row.begin_reaping(stopped, nobody_is_gone, |_| true));
+        assert!(!row.begin_reaping(other, nobody_is_gone, |_| true), "it is at it");
+        // It frees the row, and is stopped before it says that it has ended.
+        assert!(row.change(row.state(), Phase::Free));
+        processes.claim(&called("next", 4), 1).unwrap();
+        assert!(row.begin_reaping(other, nobody_is_gone, |_| true), "that was another claim");
+        row.end_reaping(other);
+        assert_eq!(row.state().phase(), Phase::Free);
+    }
+
+    #[test]
+    fn who_leaves_frees_no_row_that_is_another_ones_by_then() {
+        let words = words(1);
+        let row = Processes(&words).row(0).unwrap();
+        let late = Processes(&words).claim(&called("late", 1), 1).unwrap();
+        let reaper = Holder::new(9, 7);
+        assert!(row.begin_reaping(reaper, |_| true, |_| true));
+        row.leave(late);
+        assert_eq!(row.state().phase(), Phase::Reaping, "it is the reaper's to free");
+        row.end_reaping(reaper);
+        let next = Processes(&words).claim(&called("next", 2), 1).unwrap();
+        row.leave(late);
+        row.end_reaping(reaper);
+        assert!(row.is_of(next));
+    }
+
+    #[test]
     fn a_row_tells_whose_it_is() {
         let words = words(3);
         let processes = Processes(&words);
