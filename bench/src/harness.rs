@@ -7,6 +7,8 @@ use std::hint::black_box;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 use crate::bound::Bound;
 
 /// What is measured.
@@ -66,10 +68,18 @@ pub fn processor_time() -> Duration {
     Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
 }
 
+/// To run on one processor, this thread or process. Those that take turns on one do not meet.
+pub fn stay_on(processor: usize) {
+    let mut processors = CpuSet::new();
+    processors.set(processor);
+    let _ = sched_setaffinity(None, &processors);
+}
+
 /// The mean of the threads' times.
 fn run_by(threads: usize, run: &Arc<dyn Fn(u64) + Send + Sync>, count: u64) -> Duration {
     let barrier = Barrier::new(threads);
-    let one = || {
+    let one = |processor: usize| {
+        stay_on(processor);
         run(count / 8 + 1);
         barrier.wait();
         let start = Instant::now();
@@ -80,10 +90,10 @@ fn run_by(threads: usize, run: &Arc<dyn Fn(u64) + Send + Sync>, count: u64) -> D
         elapsed
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
-        let mine = one();
-        let theirs: Duration = others.into_iter().filter_map(|thread| thread.join().ok()).sum();
-        (mine + theirs) / threads as u32
+        let one = &one;
+        let running: Vec<_> = (0..threads).map(|processor| scope.spawn(move || one(processor))).collect();
+        let took: Duration = running.into_iter().filter_map(|thread| thread.join().ok()).sum();
+        took / threads as u32
     })
 }
 
@@ -161,7 +171,8 @@ pub fn measure(mut cases: Vec<Case>, effort: Effort) -> Vec<Measured> {
 }
 
 fn warm_run(body: &mut Body, n: usize, count: u64) -> f64 {
-    if count > 8 && body.threads() == 1 {
+    // Processes warm up by themselves.
+    if count > 8 && !matches!(body, Body::Processes(..)) {
         body.run(warm_up(n, count));
     }
     body.run(count)
@@ -178,10 +189,15 @@ fn calibrate(body: &mut Body, batch: Duration) -> u64 {
     body.run(1);
     let mut count = 1;
     loop {
-        // What a case does beside what counts takes time too.
         let start = Instant::now();
-        body.run(count);
-        let ns = (start.elapsed().as_nanos() as f64 / count as f64).max(0.1);
+        let measured = body.run(count);
+        let ns = match body {
+            // They warm up by themselves, for long.
+            Body::Processes(..) => measured,
+            // What a case does beside what counts takes time too.
+            _ => start.elapsed().as_nanos() as f64 / count as f64,
+        };
+        let ns = ns.max(0.1);
         let enough = (batch.as_nanos() as f64 / ns).max(1.0) as u64;
         if count >= enough / 4 {
             return enough;

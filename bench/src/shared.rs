@@ -10,13 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
-
 use loadwise::{Engine, NodeSpec, Outcome, Pool, Request, now_ns};
 
 use crate::bound::Bound;
 use crate::guarded::{HISTOGRAMS, configured, everything_and, placed_and_limited, plain, use_all};
-use crate::harness::{Body, Case, one, timed};
+use crate::harness::{Body, Case, one, stay_on, timed};
 use crate::pools::{PICK, pick_and_finish, verb_of};
 use crate::{OURS, SIZES};
 
@@ -73,7 +71,6 @@ fn together(policy: &'static str, n: usize) -> Case {
         let processes = move |count: u64| {
             let _alive = &file;
             let busy = &mut attached[..BUSY];
-            // On a processor of its own each: those that take turns on one do not meet.
             let told = busy.iter_mut().enumerate();
             told.for_each(|(processor, process)| process.tell(&format!("run {count} {processor}")));
             let took: u64 = busy.iter_mut().map(|process| process.answer().parse().unwrap_or(0)).sum();
@@ -214,9 +211,7 @@ pub fn take_part(path: &str, policy: &str, n: usize) {
         let count = number(1);
         match words[0] {
             "run" => {
-                let mut processors = CpuSet::new();
-                processors.set(number(2) as usize);
-                let _ = sched_setaffinity(None, &processors);
+                stay_on(number(2) as usize);
                 println!("{}", run(&pool, count).as_nanos());
             }
             _ => {
@@ -229,17 +224,18 @@ pub fn take_part(path: &str, policy: &str, n: usize) {
     }
 }
 
-/// Nobody's first and last operations are alone.
+/// Nobody's first and last operations are alone, and each node has come up before.
 fn run(pool: &Pool, count: u64) -> Duration {
     let some = |count: u64| {
         for _ in 0..count {
             std::hint::black_box(pick_and_finish(pool, &Request::new(), Outcome::Success));
         }
     };
-    some(count / 4 + 1);
+    let around = (count / 4).max(8 * pool.len() as u64);
+    some(around);
     let start = Instant::now();
     some(count);
     let took = start.elapsed();
-    some(count / 4 + 1);
+    some(around);
     took
 }

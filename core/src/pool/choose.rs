@@ -304,9 +304,7 @@ impl Rule for P2cInFlight {
         if d.lead.weighted() {
             return two_choices::by_weight_at_once(d.available(), d.by_weight(), draws, |a, b| d.fewer_in_flight(a, b));
         }
-        two_choices::evenly_at_once(d.available(), d.evenly(), &mut draws, |a, b| {
-            d.memory.in_flight(b) < d.memory.in_flight(a)
-        })
+        two_choices::evenly_at_once(d.available(), d.evenly(), &mut draws, |a, b| d.memory.has_fewer_in_flight(b, a))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {

@@ -13,7 +13,7 @@ use crate::state::arena::Table;
 use crate::state::layout::pool_word;
 use crate::state::local::{Local, Turns};
 use crate::state::memory::Memory;
-use crate::state::node::NodeWords;
+use crate::state::node::{self, NodeWords};
 use crate::strategy::adaptive::Strain;
 use crate::strategy::candidates::Candidates;
 use crate::strategy::fastest;
@@ -34,7 +34,7 @@ pub(crate) struct Decision<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) memory: &'a Memory,
     /// The memory's nodes, so that where they are is looked up once.
-    nodes: Table,
+    nodes: Table<{ node::WORDS }>,
     pub(crate) request: &'a Request<'a>,
     pub(crate) plan: PlanView<'a>,
     pub(crate) lead: Lead,

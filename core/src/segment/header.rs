@@ -12,7 +12,7 @@ use crate::vocabulary::hash::hash_with_seed;
 /// "loadwise" in bytes, which also tells that the order of bytes is this machine's.
 const MAGIC: u64 = u64::from_le_bytes(*b"loadwise");
 /// Counts up with each change of what is where in a segment.
-pub(crate) const LAYOUT_VERSION: u64 = 3;
+pub(crate) const LAYOUT_VERSION: u64 = 4;
 
 /// Words of the head.
 pub(crate) const WORDS: usize = 512;

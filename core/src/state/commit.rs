@@ -94,9 +94,9 @@ impl Memory {
 
     fn rows_in(&self, line: usize, nodes: usize) -> Range<usize> {
         let area = &self.layout.rows;
-        let max = self.nodes_max();
-        let start = area.start + (line * max * LINE_ROWS).min(area.len());
-        start..(start + nodes.min(max) * LINE_ROWS).min(area.end)
+        let blocks = self.layout.node_blocks;
+        let start = area.start + (line * blocks * LINE_ROWS).min(area.len());
+        start..(start + nodes.min(blocks) * LINE_ROWS).min(area.end)
     }
 
     /// Reserves what is needed before there is anything.

@@ -233,6 +233,8 @@ pub(crate) struct Layout {
     pub(crate) runs: Range<usize>,
     pub(crate) slots: Range<usize>,
     pub(crate) nodes: Range<usize>,
+    /// Blocks of nodes, and of lines of rows: a power of two.
+    pub(crate) node_blocks: usize,
     /// In-flight rows of all processes: see `state::rows`. That of a private memory is among the nodes' words.
     pub(crate) rows: Range<usize>,
     /// The two records of each node: those of even pointers, then those of odd ones, since most nodes never change.
@@ -309,8 +311,10 @@ impl Layout {
         // Those of a shared memory are apart from what decisions read: a line that all hot processes write, and only one.
         let row_lines = match limits.max_processes as usize {
             ..=1 => 0,
-            processes => processes.div_ceil(LINE_ROWS),
+            processes => processes.div_ceil(LINE_ROWS).next_power_of_two(),
         };
+        // A power of two, so that an index is bounded by a mask.
+        let node_blocks = nodes_max.next_power_of_two();
         let record_words = super::record::words(&limits);
 
         let groups = limits.max_groups as usize + 1;
@@ -323,9 +327,9 @@ impl Layout {
             totals: c.take(limits.max_processes as usize * LINE),
             runs: c.take(picks_max / RUN_SLOTS * RUN_WORDS),
             slots: c.take(picks_max * SLOT_WORDS),
-            // A power of two, so that an index is bounded by a mask.
-            nodes: c.take(nodes_max.next_power_of_two() * super::node::WORDS),
-            rows: c.take(row_lines * nodes_max * LINE_ROWS),
+            nodes: c.take(node_blocks * super::node::WORDS),
+            node_blocks,
+            rows: c.take(row_lines * node_blocks * LINE_ROWS),
             records: [c.take(nodes_max * record_words), c.take(nodes_max * record_words)],
             record_words,
             guards: c.take(nodes_max * super::guard::WORDS),

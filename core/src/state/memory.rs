@@ -2,13 +2,13 @@
 
 use std::sync::atomic::AtomicU64 as LocalU64;
 
-use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table};
+use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table, sum_of_low_halves};
 use super::commit::Reserve;
 use super::guard::{self, Guard};
 use super::index::{self, Index};
 use super::layout::{LINE, Layout, PlanLayout, plan_word, pool_word};
 use super::lease::Leases;
-use super::node::{NodeWords, row};
+use super::node::{self, NodeWords, row};
 use super::record::{Record, part};
 use super::rows::{LINE_ROWS, RowsUsed};
 use crate::sync::{AtomicU64, Ordering};
@@ -20,8 +20,9 @@ pub(crate) struct Memory {
     totals: Region,
     runs: Region,
     slots: Region,
-    nodes: Table,
-    rows: Region,
+    nodes: Table<{ node::WORDS }>,
+    /// Lines of rows, in a shared memory.
+    rows: Option<Table<LINE_ROWS>>,
     records: [Region; 2],
     guards: Region,
     index: [Region; 3],
@@ -87,7 +88,7 @@ impl Memory {
             runs: at(&layout.runs),
             slots: at(&layout.slots),
             nodes: arena.table(layout.nodes.clone()),
-            rows: at(&layout.rows),
+            rows: (!layout.rows.is_empty()).then(|| arena.table(layout.rows.clone())),
             records: layout.records.each_ref().map(at),
             guards: at(&layout.guards),
             index: layout.index.each_ref().map(at),
@@ -169,7 +170,7 @@ impl Memory {
     }
 
     #[inline(always)]
-    pub(crate) fn nodes(&self) -> Table {
+    pub(crate) fn nodes(&self) -> Table<{ node::WORDS }> {
         self.nodes
     }
 
@@ -187,30 +188,60 @@ impl Memory {
     /// The in-flight count of a node that only process `process` writes.
     #[inline(always)]
     pub(crate) fn row(&self, index: usize, process: usize) -> &AtomicU64 {
-        match self.is_shared() {
-            false => self.node(index).own_row(),
-            true => &self.line_of_rows(index, process / LINE_ROWS)[process % LINE_ROWS],
+        match &self.rows {
+            None => self.node(index).own_row(),
+            Some(rows) => &self.line(rows, index, process / LINE_ROWS)[process % LINE_ROWS],
         }
     }
 
+    /// Rows of eight processes on a node.
+    #[inline(always)]
+    fn line<'m>(&self, rows: &'m Table<LINE_ROWS>, index: usize, line: usize) -> &'m [AtomicU64; LINE_ROWS] {
+        rows.block(line * self.layout.node_blocks + index)
+    }
+
     /// Whether there may be several processes.
+    #[inline(always)]
     pub(crate) fn is_shared(&self) -> bool {
-        self.layout.limits.max_processes > 1
+        self.rows.is_some()
     }
 
     /// In flight of a node over all processes.
     #[inline(always)]
     pub(crate) fn in_flight(&self, index: usize) -> u64 {
-        if !self.is_shared() {
-            return row::in_flight(self.node(index).own_row().load(Ordering::SeqCst));
+        match &self.rows {
+            None => row::in_flight(self.node(index).own_row().load(Ordering::SeqCst)),
+            Some(rows) => self.sum(rows, index, self.rows_used().count()),
         }
-        let (mut left, mut line, mut sum) = (self.rows_used().count(), 0, 0u64);
-        while left > 0 {
-            let rows = self.line_of_rows(index, line).iter().take(left.min(LINE_ROWS));
-            sum = rows.map(|r| row::in_flight(r.load(Ordering::SeqCst))).fold(sum, u64::wrapping_add);
-            (left, line) = (left.saturating_sub(LINE_ROWS), line + 1);
+    }
+
+    /// Whether node `b` has fewer in flight than node `a`.
+    #[inline(always)]
+    pub(crate) fn has_fewer_in_flight(&self, b: usize, a: usize) -> bool {
+        match &self.rows {
+            None => self.in_flight(b) < self.in_flight(a),
+            Some(rows) => self.has_fewer_in_rows(rows, b, a),
         }
-        sum
+    }
+
+    /// Not inlined: who has no rows makes two loads here, and should keep its registers.
+    #[inline(never)]
+    fn has_fewer_in_rows(&self, rows: &Table<LINE_ROWS>, b: usize, a: usize) -> bool {
+        let used = self.rows_used().count();
+        self.sum(rows, b, used) < self.sum(rows, a, used)
+    }
+
+    /// In flight of a node in the first `used` rows. Those beside them in their line are free, and have nothing in flight.
+    #[inline(always)]
+    fn sum(&self, rows: &Table<LINE_ROWS>, index: usize, used: usize) -> u64 {
+        let near = sum_of_low_halves(self.line(rows, index, 0));
+        if used <= LINE_ROWS { near } else { near.wrapping_add(self.sum_of_further(rows, index, used)) }
+    }
+
+    #[inline(never)]
+    fn sum_of_further(&self, rows: &Table<LINE_ROWS>, index: usize, used: usize) -> u64 {
+        let lines = (1..used.div_ceil(LINE_ROWS)).map(|line| self.line(rows, index, line));
+        lines.map(sum_of_low_halves).fold(0, u64::wrapping_add)
     }
 
     /// In flight of a node in one process.
@@ -252,14 +283,6 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn room(&self, node: usize, mask: u64) -> u64 {
         if self.node(node).settled_state().fit(mask) { index::room(self.in_flight(node)) } else { 0 }
-    }
-
-    /// Rows of eight processes on a node, in a shared memory; none beyond the last.
-    #[inline(always)]
-    fn line_of_rows(&self, index: usize, line: usize) -> &[AtomicU64] {
-        let nodes = self.nodes_max();
-        let start = (line * nodes + index.min(nodes - 1)) * LINE_ROWS;
-        self.rows.words().get(start..start + LINE_ROWS).unwrap_or_default()
     }
 
     /// One past the highest row that ever was in use.

@@ -1,12 +1,14 @@
 //! A node's hot words: everything that a decision reads of one candidate, on two adjacent cache lines.
 
-use super::arena::Block;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vocabulary::rng::mix;
 use crate::vocabulary::status::HealthStatus;
 
 /// Words of a node.
 pub(crate) const WORDS: usize = super::layout::LINE;
+
+/// A node's words: two cache lines, which processors fetch in pairs.
+pub(crate) type Block = [AtomicU64; WORDS];
 
 const STATE: usize = 0;
 const WEIGHT: usize = 1;

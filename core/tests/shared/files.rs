@@ -25,7 +25,7 @@ const BAD: [(&str, Spoil); 7] = [
         OpenOptions::new().write(true).open(path).unwrap().set_len(1000).unwrap();
     }),
     ("it is of another version of loadwise (layout 0): let all programs use one", |path| write(path, 1, 0)),
-    ("it is of another version of loadwise (layout 3): let all programs use one", |path| write(path, 2, 0)),
+    ("it is of another version of loadwise (layout 4): let all programs use one", |path| write(path, 2, 0)),
     ("it is damaged: its checksum is wrong", |path| write(path, 3, 7)),
     ("it is damaged: its checksum is wrong", |path| write(path, 7, 7)),
 ];
