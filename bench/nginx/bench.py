@@ -34,7 +34,7 @@ PORT = 18080
 def wrk(nginx, path, connections, seconds, cpu):
     pinned = ["taskset", "-c", str(cpu)] if cpu is not None else []
     command = [*pinned, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "report.lua")]
-    out = subprocess.run([*command, f"http://127.0.0.1:{nginx.port}/{path}"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run([*command, f"http://127.0.0.1:{nginx.port}{path}"], capture_output=True, text=True, check=True).stdout
     return json.loads(out.strip().splitlines()[-1])
 
 
@@ -47,8 +47,13 @@ def upstreams(servers, methods):
     """An upstream and a location for each method."""
     lines = "\n".join(f"server {server};" for server in servers)
     http = "\n".join(f"upstream {name} {{\n{text}\n{lines}\nkeepalive {max(64, len(servers))};\n}}" for name, text in methods.items())
-    server = PROXY + "\n".join(f"location = /{name} {{ proxy_pass http://{name}; }}" for name in methods)
+    server = PROXY + "\n".join(f"location = {path(methods, name)} {{ proxy_pass http://{name}; }}" for name in methods)
     return http, server
+
+
+def path(methods, name):
+    """As long for one method as for the other: nginx reads and sends it."""
+    return f"/{list(methods).index(name):02}"
 
 
 class Backend:
@@ -91,7 +96,7 @@ def cost(binary, folder, count, rounds, seconds):
             for turn in range(rounds + 1):
                 for name in methods:
                     before = cpu_ns(pids)
-                    figures = wrk(proxy, name, 16, seconds, other)
+                    figures = wrk(proxy, path(methods, name), 16, seconds, other)
                     assert figures["failed"] == figures["broken"] == 0, figures
                     figures["cpu_ns"] = (cpu_ns(pids) - before) / figures["requests"]
                     figures["per_s"] = figures["requests"] * 1e6 / figures["duration_us"]
@@ -121,7 +126,7 @@ def uneven(binary, folder, workers, rounds, seconds):
         try:
             for turn in range(rounds + 1):
                 for name in methods:
-                    figures = wrk(proxy, name, 8, seconds, None)
+                    figures = wrk(proxy, path(methods, name), 8, seconds, None)
                     figures["per_s"] = figures["requests"] * 1e6 / figures["duration_us"]
                     if turn > 0:
                         measured[name].append(figures)

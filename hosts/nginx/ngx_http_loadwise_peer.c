@@ -61,7 +61,7 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     cleanup->handler = ngx_loadwise_end;
     ctx = cleanup->data;
     ctx->request = r;
-    ngx_loadwise_begin(&ctx->attempts, &lscf->upstream);
+    ngx_loadwise_begin(&ctx->attempts, &lscf->upstream, r->pool);
     if (value_of(r, lscf->key, &ctx->attempts.key) != NGX_OK || value_of(r, lscf->session, &ctx->attempts.session) != NGX_OK)
         return NGX_ERROR;
     r->upstream->peer.data = ctx;
@@ -96,7 +96,7 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
     ngx_http_loadwise_ctx_t *ctx = data;
     ngx_loadwise_attempts_t *attempts = &ctx->attempts;
     lw_outcome outcome = LW_OUTCOME_INIT;
-    if (attempts->pick.ticket == 0 || attempts->ahead)
+    if (attempts->ticket == 0 || attempts->ahead)
         return;
     if (pc->tries > 0)
         pc->tries--;

@@ -23,7 +23,7 @@ static ngx_int_t get_variable(ngx_http_request_t *r, ngx_http_variable_value_t *
         text.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
         if (text.data == NULL)
             return NGX_ERROR;
-        text.len = (size_t)(ngx_sprintf(text.data, "%ui", ctx->attempts.count) - text.data);
+        text.len = (size_t)(ngx_sprintf(text.data, "%ui", (ngx_uint_t)ctx->attempts.count) - text.data);
     }
     value->data = text.data;
     value->len = (unsigned)text.len;

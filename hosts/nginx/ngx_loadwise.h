@@ -115,22 +115,28 @@ struct ngx_loadwise_hold_s {
     ngx_loadwise_hold_t *next;
 };
 
-/* What has become of a request so far. At most one pick is open: that of the present attempt. */
+/* What has become of a request so far. At most one pick is open: that of the present attempt. Small, because it is made for
+ * each request, in nginx's memory of it: most of them need one attempt, and the rest is made for those that need more. */
 typedef struct {
     ngx_loadwise_upstream_t *upstream;
-    ngx_str_t key;     /* data NULL: none */
-    ngx_str_t session; /* data NULL: none */
-    lw_pick pick;      /* ticket 0: none is open */
-    lw_status status;  /* of the last pick */
-    lw_outcome outcome;        /* of the last attempt; kind 0: none has ended */
-    ngx_loadwise_peer_t *peer; /* of the last attempt; NULL: none */
-    ngx_uint_t count;          /* attempts */
-    ngx_uint_t forgiven;       /* of them, those that say nothing: an idle connection had been closed */
+    ngx_pool_t *memory; /* goes with the request */
+    ngx_str_t key;      /* data NULL: none */
+    ngx_str_t session;  /* data NULL: none */
+    uint64_t ticket;    /* of the pick that is open; 0: none is */
+    lw_node_ref node;   /* of the last pick */
+    lw_node_ref first_tried;
+    lw_node_ref *tried;         /* from the second on, with the first, NGX_LOADWISE_ATTEMPTS_MAX at most; else NULL */
+    ngx_loadwise_peer_t *peer;  /* of the last attempt; NULL: none */
     ngx_loadwise_hold_t *holds; /* of peers that would go otherwise: nginx logs their names at the end */
-    ngx_uint_t tried_len;
+    uint64_t retry_after_ns; /* of the last attempt's outcome, as the next two */
+    uint32_t outcome;        /* its kind; 0: none has ended */
+    uint32_t failure;
+    lw_status status;   /* of the last pick */
+    uint16_t tried_len;
+    uint16_t count;     /* attempts */
+    uint16_t forgiven;  /* of them, those that say nothing: an idle connection had been closed */
     unsigned excused : 1; /* the last one was forgiven, and the next costs nothing */
     unsigned ahead : 1; /* the pick is that of the next attempt, which nginx has not asked for yet */
-    lw_node_ref tried[NGX_LOADWISE_ATTEMPTS_MAX]; /* last: no value beyond `tried_len` */
 } ngx_loadwise_attempts_t;
 
 /* ngx_loadwise_module.c */
@@ -174,7 +180,7 @@ ngx_int_t ngx_loadwise_json_set(ngx_pool_t *pool, ngx_str_t *object, const char 
 ngx_int_t ngx_loadwise_json_remove(ngx_pool_t *pool, ngx_str_t *object, const char *key);
 
 /* ngx_loadwise_attempts.c */
-void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream_t *upstream);
+void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream_t *upstream, ngx_pool_t *memory);
 ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *attempts);
 void ngx_loadwise_finish(ngx_loadwise_attempts_t *attempts, const lw_outcome *outcome);
 void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts);

@@ -1,14 +1,11 @@
 /* The attempts of one request: each is a pick that is finished once, whatever nginx calls how often. */
 #include "ngx_loadwise.h"
 
-void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream_t *upstream)
+void ngx_loadwise_begin(ngx_loadwise_attempts_t *attempts, ngx_loadwise_upstream_t *upstream, ngx_pool_t *memory)
 {
-    const lw_pick none = LW_PICK_INIT;
-    const lw_outcome nothing = LW_OUTCOME_INIT;
-    ngx_memzero(attempts, offsetof(ngx_loadwise_attempts_t, tried));
+    ngx_memzero(attempts, sizeof *attempts);
     attempts->upstream = upstream;
-    attempts->pick = none;
-    attempts->outcome = nothing;
+    attempts->memory = memory;
 }
 
 static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log, ngx_uint_t level)
@@ -29,25 +26,44 @@ static ngx_int_t no_node(ngx_loadwise_attempts_t *attempts, ngx_log_t *log, ngx_
     return NGX_BUSY;
 }
 
-static void write_request(const ngx_loadwise_attempts_t *attempts, lw_request *request)
+/* What the next pick is to look at; NULL if nothing but health, as most do. */
+static const lw_request *request_of(const ngx_loadwise_attempts_t *attempts, lw_request *request)
 {
     static const lw_request empty = LW_REQUEST_INIT;
+    if (attempts->tried_len == 0 && attempts->key.data == NULL && attempts->session.data == NULL)
+        return NULL;
     *request = empty;
     if (attempts->key.data != NULL)
         request->key = ngx_loadwise_str(&attempts->key);
     if (attempts->session.data != NULL)
         request->session = ngx_loadwise_str(&attempts->session);
-    request->exclude_nodes = attempts->tried;
+    request->exclude_nodes = attempts->tried ? attempts->tried : &attempts->first_tried;
     request->exclude_nodes_len = attempts->tried_len;
+    return request;
 }
 
 static void remember_tried(ngx_loadwise_attempts_t *attempts)
 {
-    if (attempts->tried_len == NGX_LOADWISE_ATTEMPTS_MAX)
+    if (attempts->tried_len == 0)
+        attempts->first_tried = attempts->node;
+    if (attempts->tried_len == 1 && attempts->tried == NULL) {
+        attempts->tried = ngx_palloc(attempts->memory, NGX_LOADWISE_ATTEMPTS_MAX * sizeof *attempts->tried);
+        if (attempts->tried != NULL)
+            attempts->tried[0] = attempts->first_tried;
+    }
+    if (attempts->tried_len == (attempts->tried ? NGX_LOADWISE_ATTEMPTS_MAX : 1))
         return;
-    attempts->tried[attempts->tried_len].node = attempts->pick.node;
-    attempts->tried[attempts->tried_len].generation = attempts->pick.generation;
+    if (attempts->tried != NULL)
+        attempts->tried[attempts->tried_len] = attempts->node;
     attempts->tried_len++;
+}
+
+/* Takes a pick as that of the next attempt. */
+static void take(ngx_loadwise_attempts_t *attempts, const lw_pick *pick)
+{
+    attempts->ticket = pick->ticket;
+    attempts->node.node = pick->node;
+    attempts->node.generation = pick->generation;
 }
 
 /* Keeps a peer that goes with its node until the request ends. */
@@ -67,10 +83,9 @@ static ngx_int_t hold(ngx_loadwise_attempts_t *attempts, ngx_loadwise_peer_t *pe
 }
 
 /* Finds the peer of the pick. NGX_DECLINED if there is none that nginx could connect to, and the pick is over. */
-static ngx_int_t find_peer(ngx_loadwise_attempts_t *attempts)
+static ngx_int_t find_peer(ngx_loadwise_attempts_t *attempts, uint64_t user_data)
 {
-    const lw_node_ref node = {attempts->pick.node, attempts->pick.generation};
-    ngx_loadwise_peer_t *peer = ngx_loadwise_peer_of(attempts->upstream, node, attempts->pick.user_data);
+    ngx_loadwise_peer_t *peer = ngx_loadwise_peer_of(attempts->upstream, attempts->node, user_data);
     if (peer == NULL || hold(attempts, peer) != NGX_OK) {
         remember_tried(attempts);
         ngx_loadwise_give_up(attempts);
@@ -81,18 +96,17 @@ static ngx_int_t find_peer(ngx_loadwise_attempts_t *attempts)
 }
 
 /* Picks a node that this request has not tried. */
-static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
+static ngx_int_t pick_first(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 {
-    const lw_pick none = LW_PICK_INIT;
     ngx_uint_t left = NGX_LOADWISE_ATTEMPTS_MAX;
     lw_request request;
+    lw_pick pick = LW_PICK_INIT;
     do {
-        write_request(attempts, &request);
-        attempts->pick = none;
-        attempts->status = lw_pool_pick(attempts->upstream->pool, &request, &attempts->pick);
+        attempts->status = lw_pool_pick(attempts->upstream->pool, request_of(attempts, &request), &pick);
         if (attempts->status != LW_OK)
             return no_node(attempts, log, NGX_LOG_WARN);
-        if (find_peer(attempts) == NGX_OK)
+        take(attempts, &pick);
+        if (find_peer(attempts, pick.user_data) == NGX_OK)
             return NGX_OK;
     } while (--left > 0);
     attempts->status = LW_NO_NODE_ALL_EXCLUDED;
@@ -103,20 +117,20 @@ static ngx_int_t pick(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
  * decided already whether it is safe. */
 ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
 {
-    const ngx_uint_t made = attempts->count - attempts->forgiven;
-    const lw_pick none = LW_PICK_INIT;
+    const uint32_t made = (uint32_t)(attempts->count - attempts->forgiven);
     lw_request request;
     lw_retry answer = LW_RETRY_INIT;
-    lw_outcome outcome = attempts->outcome;
+    lw_pick pick = LW_PICK_INIT;
+    lw_outcome outcome = LW_OUTCOME_INIT;
     /* 403 and 404 are no failures of the node, but nginx was told to ask the next one. */
-    if (outcome.kind != LW_OUTCOME_FAILURE && outcome.kind != LW_OUTCOME_RATE_LIMITED) {
-        outcome.kind = LW_OUTCOME_FAILURE;
-        outcome.failure = LW_FAILURE_OTHER;
+    outcome.kind = LW_OUTCOME_FAILURE;
+    if (attempts->outcome == LW_OUTCOME_FAILURE || attempts->outcome == LW_OUTCOME_RATE_LIMITED) {
+        outcome.kind = attempts->outcome;
+        outcome.failure = attempts->failure;
+        outcome.retry_after_ns = attempts->retry_after_ns;
     }
-    write_request(attempts, &request);
-    attempts->pick = none;
-    attempts->status = lw_pool_pick_again(attempts->upstream->pool, &request, &outcome, made ? (uint32_t)made : 1,
-                                          LW_RETRY_IDEMPOTENT, &answer, &attempts->pick);
+    attempts->status = lw_pool_pick_again(attempts->upstream->pool, request_of(attempts, &request), &outcome,
+                                          made ? made : 1, LW_RETRY_IDEMPOTENT, &answer, &pick);
     if (attempts->status != LW_OK) {
         (void)no_node(attempts, log, NGX_LOG_INFO);
         return NGX_DECLINED;
@@ -126,7 +140,8 @@ ngx_int_t ngx_loadwise_again(ngx_loadwise_attempts_t *attempts, ngx_log_t *log)
                       lw_give_up_name(answer.give_up));
         return NGX_DECLINED;
     }
-    if (find_peer(attempts) != NGX_OK && pick(attempts, log) != NGX_OK)
+    take(attempts, &pick);
+    if (find_peer(attempts, pick.user_data) != NGX_OK && pick_first(attempts, log) != NGX_OK)
         return NGX_DECLINED;
     attempts->ahead = 1;
     return NGX_OK;
@@ -148,7 +163,7 @@ ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *a
         return NGX_BUSY;
     if (!attempts->ahead) {
         ngx_loadwise_give_up(attempts);
-        if (attempts->count == 0 || attempts->excused ? pick(attempts, pc->log) != NGX_OK
+        if (attempts->count == 0 || attempts->excused ? pick_first(attempts, pc->log) != NGX_OK
                                                       : ngx_loadwise_again(attempts, pc->log) != NGX_OK)
             return NGX_BUSY;
     }
@@ -164,12 +179,14 @@ ngx_int_t ngx_loadwise_get(ngx_peer_connection_t *pc, ngx_loadwise_attempts_t *a
 
 void ngx_loadwise_finish(ngx_loadwise_attempts_t *attempts, const lw_outcome *outcome)
 {
-    if (attempts->pick.ticket == 0)
+    if (attempts->ticket == 0)
         return;
-    attempts->outcome = *outcome;
+    attempts->outcome = outcome->kind;
+    attempts->failure = outcome->failure;
+    attempts->retry_after_ns = outcome->retry_after_ns;
     /* A stale ticket is one that lease_timeout_ms has ended. */
-    (void)lw_pick_finish(&attempts->pick, outcome);
-    attempts->pick.ticket = 0;
+    (void)lw_pool_release(attempts->upstream->pool, attempts->ticket, outcome);
+    attempts->ticket = 0;
 }
 
 /* Ends the attempt as if it had not been made: its node may be tried again, and nothing is counted against it. */
@@ -186,6 +203,8 @@ void ngx_loadwise_forgive(ngx_loadwise_attempts_t *attempts)
 void ngx_loadwise_give_up(ngx_loadwise_attempts_t *attempts)
 {
     lw_outcome outcome = LW_OUTCOME_INIT;
+    if (attempts->ticket == 0)
+        return;
     outcome.kind = LW_OUTCOME_CANCELLED;
     ngx_loadwise_finish(attempts, &outcome);
 }
@@ -217,14 +236,14 @@ void ngx_loadwise_state(const ngx_loadwise_attempts_t *attempts, ngx_str_t *stat
         *state = no_nodes[attempts->status - LW_NO_NODE_EMPTY];
     else if (attempts->count == 0 && attempts->status != LW_OK)
         *state = error;
-    else if (attempts->pick.ticket != 0)
+    else if (attempts->ticket != 0)
         *state = picked;
-    else if (attempts->outcome.kind == LW_OUTCOME_SUCCESS)
+    else if (attempts->outcome == LW_OUTCOME_SUCCESS)
         *state = success;
-    else if (attempts->outcome.kind == LW_OUTCOME_RATE_LIMITED)
+    else if (attempts->outcome == LW_OUTCOME_RATE_LIMITED)
         *state = limited;
-    else if (attempts->outcome.kind == LW_OUTCOME_FAILURE && attempts->outcome.failure <= LW_FAILURE_SERVER_ERROR)
-        *state = failures[attempts->outcome.failure];
+    else if (attempts->outcome == LW_OUTCOME_FAILURE && attempts->failure <= LW_FAILURE_SERVER_ERROR)
+        *state = failures[attempts->failure];
     else
         *state = cancelled;
 }

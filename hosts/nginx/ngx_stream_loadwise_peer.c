@@ -63,7 +63,7 @@ static ngx_int_t init_peer(ngx_stream_session_t *s, ngx_stream_upstream_srv_conf
     ctx = cleanup->data;
     ngx_memzero(ctx, sizeof *ctx);
     ctx->session = s;
-    ngx_loadwise_begin(&ctx->attempts, &lscf->upstream);
+    ngx_loadwise_begin(&ctx->attempts, &lscf->upstream, s->connection->pool);
     if (value_of(s, lscf->key, &ctx->attempts.key) != NGX_OK || value_of(s, lscf->session, &ctx->attempts.session) != NGX_OK)
         return NGX_ERROR;
     s->upstream->peer.data = ctx;
@@ -100,7 +100,7 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 {
     ngx_stream_loadwise_ctx_t *ctx = data;
     lw_outcome outcome = LW_OUTCOME_INIT;
-    if (ctx->attempts.pick.ticket == 0)
+    if (ctx->attempts.ticket == 0)
         return;
     if (pc->tries > 0)
         pc->tries--;

@@ -23,7 +23,7 @@ static ngx_int_t get_variable(ngx_stream_session_t *s, ngx_stream_variable_value
         text.data = ngx_pnalloc(s->connection->pool, NGX_INT_T_LEN);
         if (text.data == NULL)
             return NGX_ERROR;
-        text.len = (size_t)(ngx_sprintf(text.data, "%ui", ctx->attempts.count) - text.data);
+        text.len = (size_t)(ngx_sprintf(text.data, "%ui", (ngx_uint_t)ctx->attempts.count) - text.data);
     }
     value->data = text.data;
     value->len = (unsigned)text.len;
