@@ -443,6 +443,10 @@ export class Engine implements Disposable {
   reload(options?: ReloadOptions): Reloaded;
   /** `reload` from a text or an object. */
   reloadFrom(config: string | EngineConfig, options?: ReloadOptions): Reloaded;
+  /** Takes one pool out, as a reload does whose configuration does not have it: it goes on for those who have it. Whether
+   * there was one of that name. For programs that know which pools are theirs and not which others there are, where
+   * processes share a state. @throws {StateError} of an engine of `view`. */
+  remove(name: string): boolean;
   /** The configuration in force with every default, to be read as one. Its `version`s are not enumerable. */
   get config(): {
     pools: Record<string, PoolConfig & { readonly version: number }>;

@@ -1135,6 +1135,20 @@ lw_status lw_engine_reload_if_new(lw_engine engine,
 lw_status lw_engine_reload_from_if_new(lw_engine engine, const char *config, size_t len, struct lw_reloaded *reloaded);
 
 /**
+ * Takes one pool out, as a reload does whose document does not have it: handles of it go on working. Into `*removed`, which
+ * may be NULL, 1 if there was one of that name, else 0. For programs that know which pools are theirs and not which others
+ * there are, where processes share a state.
+ *
+ * Errors: `LW_ERR_READ_ONLY` of an engine of `lw_engine_view`.
+ *
+ * Requires:
+ * `name` is readable; `removed` is NULL or writable.
+ */
+lw_status lw_engine_remove(lw_engine engine,
+                           struct lw_str name,
+                           uint32_t *removed);
+
+/**
  * How often a configuration was put in force, the first included.
  *
  * Requires:

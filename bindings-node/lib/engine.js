@@ -79,6 +79,12 @@ class Engine {
     return this.#reloaded(this.#open.reload(config ?? null, asObject(options, 'options').ifNew));
   }
 
+  remove(name) {
+    const removed = this.#open.remove(name);
+    this.#pools.delete(name);
+    return removed;
+  }
+
   get differences() {
     return this.#open.differences();
   }

@@ -87,6 +87,7 @@ fn opened<'c>(call: &Call<'c, Opener>, engine: Engine) -> Result<Value<'c>> {
             ("has", has),
             ("names", names),
             ("reload", reload),
+            ("remove", remove),
             ("differences", differences),
             ("sharedPath", shared_path),
             ("privateBecause", private_because),
@@ -137,6 +138,12 @@ fn reload<'c>(call: &Call<'c, Opened>) -> Result<Value<'c>> {
         ("version", js.number(version as f64)?),
     ];
     object(js, &properties)
+}
+
+/// `remove(name)` → whether there was a pool of that name.
+fn remove<'c>(call: &Call<'c, Opened>) -> Result<Value<'c>> {
+    let removed = call.state.engine()?.remove(&call.text(0, "name")?)?;
+    call.js.boolean(removed)
 }
 
 fn differences<'c>(call: &Call<'c, Opened>) -> Result<Value<'c>> {

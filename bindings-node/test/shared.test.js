@@ -77,6 +77,21 @@ test('attaching changes nothing, and tells what differs', { skip }, (t) => {
   assert.deepEqual(first.reloadFrom(first.config).changed, [], 'what is in force can be put in force');
 });
 
+test('a pool is taken out for all, and goes on for who holds it', { skip }, (t) => {
+  const config = { shared: statePath(t), pools: { api: { nodes: ['a'] }, mail: { nodes: ['b'] } } };
+  const [one, other] = [Engine.fromConfig(config), Engine.fromConfig(config)];
+  const mail = other.pool('mail');
+  const pick = mail.pick();
+  assert.deepEqual([one.remove('nobody'), one.version], [false, 1]);
+  assert.deepEqual([one.remove('mail'), one.version, other.version], [true, 2, 2]);
+  assert.deepEqual([other.names(), other.remove('mail')], [['api'], false]);
+  assert.throws(() => one.pool('mail'), ConfigError);
+  assert.ok(pick.success() && mail.pick().success());
+  assert.deepEqual(one.reloadFrom(config).added, ['mail']);
+  assert.notEqual(other.pool('mail'), mail);
+  assert.throws(() => one.remove(7), ConfigError);
+});
+
 test('workers that read the same configuration reload once', { skip }, (t) => {
   const shared = statePath(t);
   const folder = mkdtempSync(join(tmpdir(), 'loadwise-shared-'));
@@ -191,6 +206,7 @@ test('who only looks sees all and changes nothing', { skip }, async (t) => {
     () => seen.report('a', 'failure'),
     () => seen.reload({ nodes: [] }),
     () => looking.reloadFrom({ pools: {} }, { ifNew: true }),
+    () => looking.remove('api'),
   ];
   assert.deepEqual(changes.map(refusal), Array(changes.length).fill('ERR_LOADWISE_READ_ONLY'));
   assert.equal(thrown(changes[0]).status, 207);

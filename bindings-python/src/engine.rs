@@ -196,6 +196,14 @@ impl Engine {
         status::reloaded(py, reloaded)
     }
 
+    /// Takes one pool out, as a `reload` does whose configuration does not have it; whether there was one of that name. For
+    /// programs that know which pools are theirs and not which others there are, where processes share a state.
+    fn remove(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let removed = self.open_core(py)?.remove(key::text("name", name)?).map_err(|e| error::raised(py, e))?;
+        self.tidy();
+        Ok(removed)
+    }
+
     /// The configuration in force with all its defaults, as a dict, which can be loaded again.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

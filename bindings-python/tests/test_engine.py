@@ -314,6 +314,7 @@ def test_an_engine_that_is_closed() -> None:
         engine.__len__,
         engine.__enter__,
         lambda: engine.reload(TWO),
+        lambda: engine.remove("shop"),
         lambda: engine.config,
         lambda: engine.version,
         lambda: engine.differences,

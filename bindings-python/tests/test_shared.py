@@ -216,6 +216,7 @@ def test_who_looks_changes_nothing(state: str) -> None:
         lambda: seen.reload({"nodes": ["x"]}),
         lambda: looking.reload({"nodes": ["x"]}),
         lambda: looking.reload({"nodes": ["x"]}, if_new=True),
+        lambda: looking.remove("default"),
     ]
     for change in changes:
         with pytest.raises(StateError) as error:
@@ -228,6 +229,20 @@ def test_who_looks_changes_nothing(state: str) -> None:
     looking.stop()
     assert [(n.id, n.weight, n.health) for n in pool.nodes()] == [("a", 1, "unhealthy"), ("b", 1, "healthy")]
     assert held.success() and seen.stats()["in_flight"] == 0
+
+
+def test_a_pool_is_taken_out_for_all(state: str) -> None:
+    config: Any = {"shared": state, "pools": {"api": {"nodes": ["a"]}, "mail": {"nodes": ["b"]}}}
+    one, other = Engine(config), Engine(config)
+    mail = other["mail"]
+    pick = mail.pick()
+    assert one.remove("nobody") is False and one.version == 1
+    assert one.remove("mail") is True and one.version == other.version == 2
+    assert other.names() == ["api"] and "mail" not in other and other.remove("mail") is False
+    assert pick.success() and mail.pick().success(), "who holds it goes on with it"
+    assert one.reload(config).added == ["mail"] and other["mail"] is not mail
+    with pytest.raises(TypeError):
+        one.remove(7)  # type: ignore[arg-type]
 
 
 # What is configured and what is in force

@@ -298,6 +298,35 @@ unsafe fn reload(
     Ok(())
 }
 
+/// Takes one pool out, as a reload does whose document does not have it: handles of it go on working. Into `*removed`, which
+/// may be NULL, 1 if there was one of that name, else 0. For programs that know which pools are theirs and not which others
+/// there are, where processes share a state.
+///
+/// Errors: `LW_ERR_READ_ONLY` of an engine of `lw_engine_view`.
+///
+/// # Safety
+/// `name` is readable; `removed` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lw_engine_remove(engine: lw_engine, name: lw_str, removed: *mut u32) -> lw_status {
+    guard(|| {
+        // SAFETY: as the caller promises.
+        let name = unsafe { name.text()? };
+        if !removed.is_null() {
+            present(removed)?;
+        }
+        let was_there = with(engine, |e| {
+            let was_there = e.engine.remove(name)?;
+            e.let_go();
+            Ok(was_there)
+        })?;
+        if !removed.is_null() {
+            // SAFETY: as the caller promises.
+            unsafe { put(removed, u32::from(was_there)) };
+        }
+        Ok(())
+    })
+}
+
 /// How often a configuration was put in force, the first included.
 ///
 /// # Safety

@@ -90,6 +90,7 @@ struct ngx_loadwise_engine_s {
     ngx_str_t shared;      /* as that of its upstreams */
     ngx_str_t path;        /* in it, with its quotes */
     ngx_array_t upstreams; /* ngx_loadwise_upstream_t * */
+    ngx_array_t left;      /* ngx_str_t: upstreams that the configuration before this one had here, and this one has not */
     lw_engine engine;      /* of this process; 0: not open */
     unsigned is_shared : 1; /* and not on private memory, as `on_bad_segment` may have it */
     time_t failed_at;      /* when opening it failed */
@@ -156,6 +157,7 @@ void ngx_loadwise_close_pool(ngx_loadwise_upstream_t *upstream, ngx_log_t *log);
 
 /* ngx_loadwise_shared.c */
 char *ngx_loadwise_set_shared(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const ngx_loadwise_shared_args_t *args);
+ngx_int_t ngx_loadwise_find_left(ngx_cycle_t *cycle);
 ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upstream, const char **wrong);
 
 /* ngx_loadwise_found.c */

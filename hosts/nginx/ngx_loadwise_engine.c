@@ -130,6 +130,20 @@ static lw_status open_as_it_is(ngx_loadwise_engine_t *engine, ngx_log_t *log)
     return status;
 }
 
+/* The first of the new workers does; those that are ending go on with what they have. */
+static lw_status take_out_what_left(ngx_loadwise_engine_t *engine, ngx_log_t *log)
+{
+    ngx_str_t *left = engine->left.elts;
+    lw_status status = LW_OK;
+    for (ngx_uint_t i = 0; status == LW_OK && i < engine->left.nelts; i++) {
+        uint32_t was_there = 0;
+        status = lw_engine_remove(engine->engine, ngx_loadwise_str(&left[i]), &was_there);
+        if (was_there)
+            ngx_log_error(NGX_LOG_NOTICE, log, 0, "loadwise: \"%V\" is taken out of %V", &left[i], &engine->path);
+    }
+    return status;
+}
+
 static lw_status open_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
 {
     ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
@@ -146,6 +160,8 @@ static lw_status open_engine(ngx_loadwise_engine_t *engine, ngx_log_t *log)
     if (status == LW_OK)
         status = lw_engine_shared_path(engine->engine, NULL, 0, &len);
     engine->is_shared = len > 0;
+    if (status == LW_OK)
+        status = take_out_what_left(engine, log);
     for (ngx_uint_t i = 0; status == LW_OK && i < engine->upstreams.nelts; i++)
         status = ngx_loadwise_open_pool(engine, upstreams[i], log);
     if (status == LW_OK && engine->shared.len > 0 && !engine->is_shared &&

@@ -2,13 +2,14 @@
 #include "ngx_loadwise.h"
 
 static void *create_conf(ngx_cycle_t *cycle);
+static char *init_conf(ngx_cycle_t *cycle, void *conf);
 static ngx_int_t init_process(ngx_cycle_t *cycle);
 static void exit_process(ngx_cycle_t *cycle);
 
 static ngx_core_module_t ngx_loadwise_module_ctx = {
     ngx_string("loadwise"),
     create_conf,
-    NULL,
+    init_conf,
 };
 
 ngx_module_t ngx_loadwise_module = {
@@ -40,6 +41,12 @@ static void *create_conf(ngx_cycle_t *cycle)
     conf->cycle = cycle;
     ngx_queue_init(&conf->checks);
     return conf;
+}
+
+static char *init_conf(ngx_cycle_t *cycle, void *conf)
+{
+    (void)conf;
+    return ngx_loadwise_find_left(cycle) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 ngx_loadwise_upstream_t *ngx_loadwise_upstream_named(ngx_loadwise_conf_t *conf, ngx_str_t *name)

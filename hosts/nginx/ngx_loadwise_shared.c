@@ -88,7 +88,8 @@ ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upst
     if (engine == NULL) {
         ngx_loadwise_engine_t **added = ngx_array_push(&conf->engines);
         if (added == NULL || (*added = engine = ngx_pcalloc(cf->pool, sizeof *engine)) == NULL ||
-            ngx_array_init(&engine->upstreams, cf->pool, 4, sizeof(ngx_loadwise_upstream_t *)) != NGX_OK)
+            ngx_array_init(&engine->upstreams, cf->pool, 4, sizeof(ngx_loadwise_upstream_t *)) != NGX_OK ||
+            ngx_array_init(&engine->left, cf->pool, 4, sizeof(ngx_str_t)) != NGX_OK)
             return NGX_ERROR;
         engine->shared = upstream->shared;
         engine->path = path;
@@ -101,5 +102,49 @@ ngx_int_t ngx_loadwise_join_engine(ngx_conf_t *cf, ngx_loadwise_upstream_t *upst
         return NGX_ERROR;
     *joined = upstream;
     upstream->engine = engine;
+    return NGX_OK;
+}
+
+static ngx_uint_t has_upstream(const ngx_loadwise_engine_t *engine, const ngx_str_t *name)
+{
+    ngx_loadwise_upstream_t **upstreams = engine->upstreams.elts;
+    for (ngx_uint_t i = 0; i < engine->upstreams.nelts; i++)
+        if (ngx_loadwise_is_same(&upstreams[i]->name, name))
+            return 1;
+    return 0;
+}
+
+/* Notes which upstreams of `before` are none of `engine`. The names are copied: nginx frees a configuration that is over. */
+static ngx_int_t note_left(ngx_loadwise_engine_t *engine, const ngx_loadwise_engine_t *before, ngx_pool_t *pool)
+{
+    ngx_loadwise_upstream_t **upstreams = before->upstreams.elts;
+    for (ngx_uint_t i = 0; i < before->upstreams.nelts; i++) {
+        ngx_str_t *left;
+        if (has_upstream(engine, &upstreams[i]->name))
+            continue;
+        left = ngx_array_push(&engine->left);
+        if (left == NULL || (left->data = ngx_pstrdup(pool, &upstreams[i]->name)) == NULL)
+            return NGX_ERROR;
+        left->len = upstreams[i]->name.len;
+    }
+    return NGX_OK;
+}
+
+/* What a reload has taken out of the configuration, by states: workers take it out of these. */
+ngx_int_t ngx_loadwise_find_left(ngx_cycle_t *cycle)
+{
+    ngx_loadwise_conf_t *conf = ngx_loadwise_conf(cycle), *before;
+    ngx_loadwise_engine_t **engines = conf->engines.elts, **others;
+    /* At the start there is none, and one without this module has no place for it. */
+    if (cycle->old_cycle->conf_ctx == NULL || ngx_loadwise_module.index >= cycle->old_cycle->modules_n ||
+        cycle->old_cycle->modules[ngx_loadwise_module.index] != &ngx_loadwise_module ||
+        (before = ngx_loadwise_conf(cycle->old_cycle)) == NULL)
+        return NGX_OK;
+    others = before->engines.elts;
+    for (ngx_uint_t i = 0; i < conf->engines.nelts; i++)
+        for (ngx_uint_t j = 0; j < before->engines.nelts; j++)
+            if (engines[i]->path.len > 0 && ngx_loadwise_is_same(&engines[i]->path, &others[j]->path) &&
+                note_left(engines[i], others[j], cycle->pool) != NGX_OK)
+                return NGX_ERROR;
     return NGX_OK;
 }

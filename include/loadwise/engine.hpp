@@ -71,6 +71,13 @@ public:
             return lw_engine_reload_from_if_new(handle(), detail::data(config), config.size(), done);
         });
     }
+    /* Takes one pool out, as a reload does whose document does not have it; whether there was one of that name. */
+    bool remove(std::string_view name) const
+    {
+        std::uint32_t removed = 0;
+        detail::check(lw_engine_remove(handle(), detail::str(name), &removed));
+        return removed != 0;
+    }
     std::uint64_t version() const
     {
         std::uint64_t version = 0;

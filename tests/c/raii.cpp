@@ -407,6 +407,8 @@ static void engines_share_a_state()
         CHECK(std::holds_alternative<NoNode>(seen.pick()));
         CHECK(one.reload_from_if_new(config).changed == 0 && pick.success());
         CHECK(thrown([&] { one.reload_if_new(); }) == LW_ERR_CONFIG);
+        CHECK(thrown([&] { looking.remove("default"); }) == LW_ERR_READ_ONLY);
+        CHECK(one.remove("default") && !one.remove("default") && other.names().empty());
     }
     CHECK(unlink(path.c_str()) == 0);
     CHECK(thrown([&] { Engine::attach(path); }) == LW_ERR_SHARED && thrown([&] { Engine::view(path); }) == LW_ERR_SHARED);

@@ -152,6 +152,38 @@ static void files_are_put_in_force_by_the_first(void)
     CHECK(unlink(file) == 0 && unlink(path) == 0);
 }
 
+static void a_pool_is_taken_out_for_all(void)
+{
+    const char *path = state_path();
+    char config[256];
+    uint32_t removed = 9;
+    size_t len = 0;
+    lw_pick pick = LW_PICK_INIT;
+    lw_engine first = 0, second = 0;
+    lw_pool mail = 0;
+    snprintf(config, sizeof config, "{shared: %s, pools: {api: {nodes: [a]}, mail: {nodes: [b]}}}", path);
+    OK(lw_engine_from_config(config, strlen(config), &first));
+    OK(lw_engine_from_config(config, strlen(config), &second));
+    OK(lw_engine_pool(second, str("mail"), &mail));
+    OK(lw_pool_pick(mail, NULL, &pick));
+    STATUS(LW_ERR_INVALID_UTF8, lw_engine_remove(first, str("\xff"), &removed));
+    STATUS(LW_ERR_INVALID_ARGUMENT, lw_engine_remove(first, str("mail"), (uint32_t *)(uintptr_t)7));
+    OK(lw_engine_remove(first, str("nobody"), &removed));
+    CHECK(removed == 0);
+    OK(lw_engine_remove(first, str("mail"), &removed));
+    CHECK(removed == 1);
+    OK(lw_engine_len(second, &len));
+    CHECK(len == 1);
+    OK(lw_engine_remove(second, str("mail"), NULL));
+    STATUS(LW_ERR_CONFIG, lw_engine_pool(second, str("mail"), &mail));
+    /* Who holds it goes on with it. */
+    finish_at(&pick, LW_OUTCOME_SUCCESS, 0);
+    OK(lw_pool_free(mail));
+    OK(lw_engine_free(first));
+    OK(lw_engine_free(second));
+    CHECK(unlink(path) == 0);
+}
+
 static void a_process_sees_the_others(void)
 {
     const char *path = state_path();
@@ -325,6 +357,7 @@ static void who_looks_changes_nothing(void)
     STATUS(LW_ERR_READ_ONLY, lw_pool_reload(pool, "{}", 2));
     STATUS(LW_ERR_READ_ONLY, lw_pool_reload_if_new(pool, "{}", 2, NULL));
     STATUS(LW_ERR_READ_ONLY, lw_engine_reload_from(engine, "{}", 2, NULL));
+    STATUS(LW_ERR_READ_ONLY, lw_engine_remove(engine, str("default"), NULL));
     spec.id = str("c");
     STATUS(LW_ERR_READ_ONLY, lw_pool_register(pool, &spec, NULL));
     SAYS("look");
@@ -465,6 +498,7 @@ static void shared_states_used_wrongly(void)
         STATUS(LW_ERR_INVALID_HANDLE, lw_engine_processes(wrong[i], &process, 1, &len));
         STATUS(LW_ERR_INVALID_HANDLE, lw_engine_reload_if_new(wrong[i], NULL));
         STATUS(LW_ERR_INVALID_HANDLE, lw_engine_reload_from_if_new(wrong[i], "{}", 2, NULL));
+        STATUS(LW_ERR_INVALID_HANDLE, lw_engine_remove(wrong[i], str("default"), NULL));
     }
     OK(lw_pool_free(pool));
 }
@@ -479,6 +513,7 @@ int main(int argc, char **argv)
     RUN(attaching_changes_nothing_and_tells_what_differs);
     RUN(workers_with_one_configuration_reload_once);
     RUN(files_are_put_in_force_by_the_first);
+    RUN(a_pool_is_taken_out_for_all);
     RUN(a_process_sees_the_others);
     RUN(what_the_killed_held_is_given_back);
     RUN(a_stopped_process_holds_up_nobody);

@@ -111,6 +111,27 @@ def test_a_reload_with_other_servers_under_load(servers, start):
     until(lambda: proxy.pool()["in_flight"] == 0, "all have ended")
 
 
+def test_an_upstream_that_is_no_more_leaves_the_state_and_no_other_pool_does(servers, start):
+    made = servers("a", "b")
+    both = upstream(made[:1], SHARED) + upstream(made[1:], SHARED, name="mail")
+    proxy = start(both, ALL + "location /mail { proxy_pass http://mail; }")
+    engine = loadwise.Engine.attach(proxy.state)
+    text = {"shared": str(proxy.state), "pools": {"own": {"nodes": ["x"]}}}
+    engine.reload({**text, "pools": {**{name: engine.config["pools"][name] for name in engine.names()}, **text["pools"]}}, if_new=True)
+    assert engine.names() == ["api", "mail", "own"] and proxy.try_get("/mail") == "b"
+    with Load(proxy, clients=4) as load:
+        proxy.write(upstream(made[:1], SHARED), ALL)
+        proxy.reload()
+        load.goes_on()
+        assert engine.names() == ["api", "own"], "what others have put there stays"
+        proxy.write(both, ALL + "location /mail { proxy_pass http://mail; }")
+        proxy.reload()
+        load.goes_on()
+    assert load.failed == [] and load.broken == 0
+    assert sorted(engine.names()) == ["api", "mail", "own"] and proxy.try_get("/mail") == "b"
+    assert proxy.log().count('"mail" is taken out of') == 1, "by one worker"
+
+
 def test_an_old_worker_finds_the_servers_of_a_newer_configuration(servers, start):
     made = servers("a", "b", "c")
     made[0].mode("stall")

@@ -329,6 +329,41 @@ impl Engine {
         Ok(reloaded)
     }
 
+    /// Takes one pool out, as a reload does whose document does not have it; whether there was one of that name. For programs
+    /// that know which pools are theirs and not which others there are, where processes share a state.
+    ///
+    /// ```
+    /// use loadwise::{Engine, Request};
+    ///
+    /// let engine = Engine::from_config("pools: {shop: {nodes: [a]}, search: {nodes: [b]}}")?;
+    /// let search = engine.pool("search").ok_or("no such pool")?;
+    /// assert!(engine.remove("search")? && !engine.remove("search")?);
+    /// assert_eq!(engine.names(), ["shop"]);
+    /// assert!(search.pick(&Request::new()).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StateError::ReadOnly`](crate::StateError::ReadOnly) for who only looks.
+    pub fn remove(&self, name: &str) -> Result<bool, Error> {
+        let reloading = self.reloading.take();
+        let changing = self.sharing.as_ref().map(SharedPools::lock).transpose()?;
+        self.sync()?;
+        let gone = {
+            let mut pools = self.pools.write();
+            let Some(at) = pools.iter().position(|pool| pool.name() == name) else { return Ok(false) };
+            pools.remove(at)
+        };
+        if let Some(sharing) = &self.sharing {
+            sharing.remove(&gone);
+        }
+        self.version_word().fetch_add(1, Ordering::AcqRel);
+        drop((changing, reloading));
+        // What a pool drops may be the host's, and may ask the engine.
+        drop(gone);
+        Ok(true)
+    }
+
     /// That a new configuration does not ask for another file: it is fixed when the engine is made.
     fn check_shared(&self, shared: Option<&SharedConfig>) -> Result<(), Error> {
         let Some(wanted) = shared else { return Ok(()) };

@@ -227,3 +227,25 @@ fn workers_that_read_the_same_configuration_reload_once() {
     assert_eq!(again.ask(json!({"reload": new}))["changed"], json!(["default"]));
     assert_eq!(workers[0].ask(json!({"stats": 0}))["nodes"][2]["weight"], json!(1));
 }
+
+#[test]
+fn a_pool_that_one_takes_out_is_out_for_all_and_goes_on_for_who_holds_it() {
+    let segment = Segment::new("remove");
+    let config = format!("shared: {}\npools: {{api: {{nodes: [a]}}, mail: {{nodes: [b]}}}}", segment.0.display());
+    let (one, other) = (Engine::from_config(&config).unwrap(), Engine::from_config(&config).unwrap());
+    let looking = Engine::view(&segment.0).unwrap();
+    let mail = other.pool("mail").unwrap();
+    let pick = mail.pick(&Request::new()).unwrap();
+    assert_eq!(looking.remove("mail").unwrap_err().code(), 207);
+    assert!(!one.remove("nobody").unwrap() && one.version() == 1);
+    assert!(one.remove("mail").unwrap() && one.version() == 2);
+    assert!(!other.remove("mail").unwrap());
+    for engine in [&one, &other, &looking] {
+        assert_eq!(engine.names(), ["api"]);
+    }
+    pick.finish(Outcome::Success).unwrap();
+    assert!(mail.pick(&Request::new()).is_ok());
+    // A new one of its name is another one.
+    assert_eq!(one.reload_from(&config).unwrap().added, ["mail"]);
+    assert!(!std::sync::Arc::ptr_eq(&other.pool("mail").unwrap(), &mail));
+}
