@@ -6,13 +6,13 @@ cd "$(dirname "$0")/.."
 target=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTC_BOOTSTRAP=1
 
-echo "== ThreadSanitizer: pools under threads"
+echo "== ThreadSanitizer: pools under threads, and under processes with one state"
 RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/tsan \
   TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp halt_on_error=1" \
-  cargo test --locked -p loadwise --target "$target" --test pool --test stress
+  cargo test --locked -p loadwise --target "$target" --test pool --test stress --test shared
 
 echo "== AddressSanitizer: the core"
-RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan cargo test --locked -p loadwise --target "$target" --lib --test pool --test stress
+RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan cargo test --locked -p loadwise --target "$target" --lib --test pool --test stress --test shared
 
 echo "== undefined-behaviour checks, shuffled layouts"
 RUSTFLAGS="-Zrandomize-layout -Zub-checks=yes -Cdebug-assertions" CARGO_TARGET_DIR=target/ub cargo test --locked -p loadwise --lib --test pool
