@@ -3,7 +3,7 @@
 //! A rule is a type, so that the usual way from request to lease is compiled for it alone; later steps of a chain, and
 //! requests with conditions beside health, go by number.
 
-use super::decision::{Condition, Decision, PoolCandidates};
+use super::decision::{Condition, Decision, PoolCandidates, has_smaller_share};
 use super::rating::{Bounded, Load, Random as RandomCost, Remaining, Share, Strained};
 use crate::plan::ketama;
 use crate::plan::reciprocal::modulo;
@@ -301,10 +301,13 @@ impl Rule for P2cInFlight {
     #[inline(always)]
     fn at_once(d: Decision<'_>, start: u64) -> Option<usize> {
         let mut draws = Draws::resume(start);
+        // Compared without the decision: one that is referred to would be stored, field by field, on the way of each pick.
+        let memory = d.memory;
         if d.lead.weighted() {
-            return two_choices::by_weight_at_once(d.available(), d.by_weight(), draws, |a, b| d.fewer_in_flight(a, b));
+            let better = move |a, b| has_smaller_share(memory, b, a);
+            return two_choices::by_weight_at_once(d.available(), d.by_weight(), draws, better);
         }
-        two_choices::evenly_at_once(d.available(), d.evenly(), &mut draws, |a, b| d.memory.has_fewer_in_flight(b, a))
+        two_choices::evenly_at_once(d.available(), d.evenly(), &mut draws, move |a, b| memory.has_fewer_in_flight(b, a))
     }
 
     fn choose<F: Condition>(d: Decision<'_>, start: u64, _: f64, view: PoolCandidates<'_, F>) -> Option<usize> {

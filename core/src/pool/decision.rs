@@ -142,12 +142,6 @@ impl<'a> Decision<'a> {
         Share { in_flight: self.memory.in_flight(c), weight: self.node(c).weight() }
     }
 
-    /// Whether b has fewer in flight than a, each for its weight.
-    #[inline(always)]
-    pub(crate) fn fewer_in_flight(self, a: usize, b: usize) -> bool {
-        self.share(b).compare(self.share(a)) == Order::Less
-    }
-
     /// What was never reported is 0.
     #[inline(always)]
     pub(crate) fn reported_load(self, c: usize) -> ReportedLoad {
@@ -206,6 +200,13 @@ impl<'a> Decision<'a> {
             bits => f64::from_bits(bits),
         }
     }
+}
+
+/// Whether b has fewer in flight than a, each for its weight.
+#[inline(always)]
+pub(crate) fn has_smaller_share(memory: &Memory, b: usize, a: usize) -> bool {
+    let share = |c| Share { in_flight: memory.in_flight(c), weight: memory.node(c).weight() };
+    share(b).compare(share(a)) == Order::Less
 }
 
 /// A condition on candidates beside health.

@@ -7,7 +7,7 @@ use crate::policies::latency;
 use crate::policies::reserve::Reserved;
 use crate::state::guard::Count;
 use crate::state::layout::STEPS_MAX;
-use crate::state::lease::Leased;
+use crate::state::lease::{Closed, Leased};
 use crate::sync::Ordering;
 use crate::vocabulary::error::TicketError;
 use crate::vocabulary::outcome::{Ending, FailureKind, Report};
@@ -23,7 +23,37 @@ impl Pool {
     /// [`TicketError`] if the ticket was released before, timed out, or is none of this pool's. Nothing is changed then.
     #[inline]
     pub fn release<'r>(&self, ticket: Ticket, report: impl Into<Report<'r>>) -> Result<(), TicketError> {
-        self.release_as(ticket, &report.into())
+        let report = report.into();
+        if report.is_bare_success() { self.release_success(ticket) } else { self.release_as(ticket, &report) }
+    }
+
+    /// The usual end: a success of which nothing more is said. Few stores, because locked operations wait for them.
+    fn release_success(&self, ticket: Ticket) -> Result<(), TicketError> {
+        if self.has_forked() {
+            self.after_fork_if_any();
+        }
+        let closed = self.memory.leases().end(ticket, self.seat.row())?;
+        self.count_end(closed.node(), closed.in_total());
+        // Where nobody needs the latency, a success at a node without a failure on record is no news.
+        let is_news = closed.is_noted()
+            || closed.may_have_latency() && self.learns_latencies()
+            || self.own_health.is_some()
+            || !self.memory.node(closed.node()).state().is_spotless();
+        if is_news {
+            let (word, detail, started_ns, probe_ns) = closed.words();
+            self.learn_success(word, detail, started_ns, probe_ns);
+        } else if self.keeps_hints() {
+            self.renew_hint(closed.node());
+        }
+        self.make_room_known();
+        Ok(())
+    }
+
+    /// [`learn`](Self::learn) of a success, by the words of its slot.
+    #[inline(never)]
+    fn learn_success(&self, word: u64, detail: u64, started_ns: u64, probe_ns: u64) {
+        let leased = Closed::from_words((word, detail, started_ns, probe_ns)).leased();
+        self.learn(leased, None, &Report::success());
     }
 
     fn release_as(&self, ticket: Ticket, report: &Report<'_>) -> Result<(), TicketError> {
@@ -36,7 +66,6 @@ impl Pool {
         let leased = self.memory.leases().close(ticket, self.seat.row())?;
         self.count_end(leased.node as usize, leased.in_total);
         let expected = match report.ending {
-            // The usual case: nobody needs the latency, and a success at a node without a failure on record is no news.
             Ending::Success => {
                 !leased.noted
                     && report.usage.is_empty()
@@ -58,7 +87,13 @@ impl Pool {
     /// Whether a pick's latency is a sample for some rule, still. A time may also be there for the lease's sake alone.
     #[inline(always)]
     pub(super) fn keeps_latency(&self, leased: Leased) -> bool {
-        leased.started_ns != 0 && !leased.answered && self.plan_at(self.generation().current()).lead().keeps_latency()
+        leased.started_ns != 0 && !leased.answered && self.learns_latencies()
+    }
+
+    /// Whether latencies are samples for some rule.
+    #[inline(always)]
+    fn learns_latencies(&self) -> bool {
+        self.plan_at(self.generation().current()).lead().keeps_latency()
     }
 
     #[inline(never)]

@@ -116,24 +116,78 @@ impl Leased {
     /// What the slot `words` held when its state was `word`.
     #[inline(always)]
     fn of(words: &[AtomicU64], word: u64, order: Ordering) -> Self {
-        Self::read(word, words[1].load(order), words[2].load(order), words[3].load(order))
+        Closed::of(words, word, order).leased()
+    }
+}
+
+/// The words of a slot, for ends that look at few of their bits: most do. Taken apart they would be stores between two
+/// locked operations, which wait for them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closed {
+    word: u64,
+    detail: u64,
+    started_ns: u64,
+    probe_ns: u64,
+}
+
+impl Closed {
+    #[inline(always)]
+    fn of(words: &[AtomicU64], word: u64, order: Ordering) -> Self {
+        let (detail, started_ns, probe_ns) = (words[1].load(order), words[2].load(order), words[3].load(order));
+        Self { word, detail, started_ns, probe_ns }
     }
 
     #[inline(always)]
-    fn read(word: u64, detail: u64, started_ns: u64, probe_ns: u64) -> Self {
-        let noted = word & 4 != 0;
-        Self {
-            node: (word >> 16) as u32 & 0xFFFF,
-            row: (word >> 8) as u32 & 0xFF,
-            node_generation: (detail >> 32) as u32,
-            epoch: (detail >> 24) as u8,
-            opener: detail as u16,
-            started_ns,
-            in_total: word & 2 != 0,
-            noted,
-            answered: word & ANSWERED != 0,
+    pub(crate) fn node(self) -> usize {
+        (self.word >> 16) as usize & 0xFFFF
+    }
+
+    #[inline(always)]
+    fn row(self) -> usize {
+        (self.word >> 8) as usize & 0xFF
+    }
+
+    #[inline(always)]
+    pub(crate) fn in_total(self) -> bool {
+        self.word & 2 != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_noted(self) -> bool {
+        self.word & 4 != 0
+    }
+
+    /// Whether it has a time, and its latency is not recorded yet.
+    #[inline(always)]
+    pub(crate) fn may_have_latency(self) -> bool {
+        self.started_ns != 0 && self.word & ANSWERED == 0
+    }
+
+    /// To be handed on in registers.
+    #[inline(always)]
+    pub(crate) fn words(self) -> (u64, u64, u64, u64) {
+        (self.word, self.detail, self.started_ns, self.probe_ns)
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_words((word, detail, started_ns, probe_ns): (u64, u64, u64, u64)) -> Self {
+        Self { word, detail, started_ns, probe_ns }
+    }
+
+    #[inline(always)]
+    pub(crate) fn leased(self) -> Leased {
+        Leased {
+            node: self.node() as u32,
+            row: self.row() as u32,
+            node_generation: (self.detail >> 32) as u32,
+            epoch: (self.detail >> 24) as u8,
+            opener: self.detail as u16,
+            started_ns: self.started_ns,
+            in_total: self.in_total(),
+            noted: self.is_noted(),
+            answered: self.word & ANSWERED != 0,
             // Only a pick whose end is looked at may be a probe; the word is older otherwise.
-            probe_ns: if noted { probe_ns } else { 0 },
+            probe_ns: if self.is_noted() { self.probe_ns } else { 0 },
         }
     }
 }
@@ -282,30 +336,35 @@ impl<'a> Leases<'a> {
     }
 
     /// Closes a ticket of the process in `row`; tells what it held.
-    #[inline(always)]
     pub(crate) fn close(self, ticket: Ticket, row: usize) -> Result<Leased, Refused> {
+        self.end(ticket, row).map(Closed::leased)
+    }
+
+    /// [`close`](Self::close), with what it held as it was.
+    #[inline(always)]
+    pub(crate) fn end(self, ticket: Ticket, row: usize) -> Result<Closed, Refused> {
         let Some((words, word)) = self.opened(ticket) else { return Err(self.refused(ticket)) };
-        let leased = Leased::of(words, word, Ordering::Relaxed);
+        let closed = Closed::of(words, word, Ordering::Relaxed);
         // What another process has in flight is in its row, which is its own.
-        if leased.row as usize != row {
+        if closed.row() != row {
             return Err(Refused::Stale);
         }
         // Only one close of this generation succeeds; release pairs with the acquire of the next open.
         match words[0].compare_exchange(word, word & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => Ok(leased),
-            Err(now) => Self::close_answered(words, leased, word, now),
+            Ok(_) => Ok(closed),
+            Err(now) => Self::end_answered(words, closed, now),
         }
     }
 
-    /// The end of a close that found the slot changed from `word` to `now`: by its first token, which leaves it open, or
-    /// by another close.
+    /// The end of a close that found the slot changed to `now`: by its first token, which leaves it open, or by another
+    /// close.
     #[cold]
-    fn close_answered(words: &[AtomicU64], leased: Leased, word: u64, now: u64) -> Result<Leased, Refused> {
-        if now != word | ANSWERED {
+    fn end_answered(words: &[AtomicU64], closed: Closed, now: u64) -> Result<Closed, Refused> {
+        if now != closed.word | ANSWERED {
             return Err(Refused::Stale);
         }
         match words[0].compare_exchange(now, now & !OPEN, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => Ok(Leased { answered: true, ..leased }),
+            Ok(_) => Ok(Closed { word: now, ..closed }),
             Err(_) => Err(Refused::Stale),
         }
     }

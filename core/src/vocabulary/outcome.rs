@@ -111,6 +111,12 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
+    /// Whether it says no more than that it went well.
+    #[inline(always)]
+    pub(crate) fn is_bare_success(&self) -> bool {
+        self.ending == Ending::Success && self.latency_ns.is_none() && self.usage.is_empty() && self.now_ns.is_none()
+    }
+
     pub fn success() -> Self {
         Self { ending: Ending::Success, latency_ns: None, usage: &[], now_ns: None }
     }
