@@ -156,7 +156,8 @@ impl Pool {
         }
         let live = self.live();
         let hold_max = live.max_probe_interval_ns().max(live.breaker_max_open_ns()).max(live.outlier_max_ejection_ns());
-        let is_beyond = |until_ns: u64, most_ns: u64| until_ns > now_ns.saturating_add(most_ns);
+        // Twice as far: who wrote it may have read the clock after the caller did.
+        let is_beyond = |until_ns: u64, most_ns: u64| until_ns > now_ns.saturating_add(most_ns.saturating_mul(2));
         if node.state().is_down() && is_beyond(guard.hold().load(Ordering::Acquire), hold_max) {
             self.hold(index, now_ns);
         }

@@ -73,12 +73,13 @@ impl<'a> Checks<'a> {
         self.words().map_or(u64::MAX, |words| words[DUE].load(Ordering::Relaxed))
     }
 
-    /// Has a check made at once that is due later than any can be: the clock that said so has gone back since.
+    /// Has a check made at once that is due much later than any can be: the clock that said so has gone back since. Not one
+    /// that is a little late: who asked for it may have read the clock after the caller did.
     pub(crate) fn mend(self, now_ns: u64, settings: &Settings) {
         let Some(words) = self.words() else { return };
         let longest_ns = settings.interval_ns.saturating_mul(2).max(settings.timeout_ns);
         let due_ns = words[DUE].load(Ordering::Relaxed);
-        if due_ns > now_ns.saturating_add(longest_ns.max(1)) {
+        if due_ns > now_ns.saturating_add(longest_ns.max(1).saturating_mul(2)) {
             let _ = words[DUE].compare_exchange(due_ns, now_ns, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
@@ -219,6 +220,18 @@ mod tests {
         assert!(!checks.lease(16 * S - 1, &settings), "somebody makes it");
         assert!(checks.lease(16 * S, &settings), "who made it does not report any more");
         assert!(checks.report(true, 16 * S, OLD, &settings, 0) == Some(Verdict::Up));
+    }
+
+    #[test]
+    fn who_read_the_clock_before_a_check_was_given_out_leaves_it_there() {
+        let (words, settings) = (words(), Settings { timeout_ns: 5 * S, interval_ns: S, ..Settings::default() });
+        let checks = Checks { words: &words };
+        assert!(checks.lease(100 * S, &settings));
+        checks.mend(100 * S - 1, &settings);
+        checks.mend(95 * S, &settings);
+        assert!(!checks.lease(104 * S, &settings), "somebody makes it");
+        checks.mend(94 * S, &settings);
+        assert!(checks.lease(94 * S, &settings), "the clock has gone back");
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::vocabulary::time::now_ns;
 
 const _: () = assert!(Budget::WORDS <= pool_word::RETRIES_END - pool_word::RETRIES);
 
+/// As `retry.max_attempts`, at most.
+const ATTEMPTS_MAX: usize = 16;
+
 /// What there is to know of an attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAsk {
@@ -324,7 +327,9 @@ impl Pool {
         let mut tried: Vec<NodeRef> = request.exclude_nodes.to_vec();
         let mut attempts: Vec<PlannedAttempt> = Vec::new();
         let seed = self.seed.unwrap_or_else(|| Draws::of_thread().next_u64());
-        while attempts.len() < self.live().retry_attempts() as usize {
+        // A setting that was damaged asks for no more than one may.
+        let most = (self.live().retry_attempts() as usize).min(ATTEMPTS_MAX);
+        while attempts.len() < most {
             let again = Request { exclude_nodes: &tried, now_ns: Some(now), ..*request };
             let would_pick = |local| self.would_pick(&again, local, &trace);
             let Some(node) = own.as_ref().and_then(would_pick) else { break };

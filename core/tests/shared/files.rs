@@ -235,6 +235,51 @@ fn a_file_system_without_room_is_an_error_of_who_wants_more() {
     assert_eq!(process.in_flight(), json!({"node-00000": 0, "node-00001": 0, "node-00002": 0}));
 }
 
+/// A program that runs another one on the file systems of a process.
+fn beside(process: &Process) -> Vec<String> {
+    let user = if rustix::process::geteuid().is_root() { vec![] } else { vec!["-U", "--preserve-credentials"] };
+    let words = ["nsenter"].into_iter().chain(user).chain(["-m", "-t"]).map(str::to_owned);
+    words.chain([process.child.id().to_string()]).collect()
+}
+
+#[test]
+fn a_process_whose_counts_have_no_room_is_refused_and_the_others_go_on() {
+    let directory = Directory::new();
+    let Some(mut program) = on_own_file_system("size=16m") else {
+        return;
+    };
+    program.push(directory.0.display().to_string());
+    let mut first = Process::under(&program);
+    let (path, filling) = (directory.0.join("state"), directory.0.join("filling"));
+    let nodes: Vec<String> = (0..2000).map(|i| format!("node-{i:05}")).collect();
+    let config = format!("shared: '{}'\nnodes: {nodes:?}", path.display());
+    assert_eq!(first.ask(json!({"open": config})), json!("ok"));
+    let fill = |with: &[&str]| {
+        let program = [&beside(&first)[..], &with.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()].concat();
+        std::process::Command::new(&program[0]).args(&program[1..]).output().unwrap()
+    };
+    let of = format!("of={}", filling.display());
+    let filled = fill(&["dd", "if=/dev/zero", &of, "bs=4k"]);
+    assert!(String::from_utf8_lossy(&filled.stderr).contains("No space left"), "{filled:?}");
+    // Eight count side by side, in what was reserved with the nodes; a ninth needs more.
+    let mut others: Vec<Process> = (1..8).map(|_| Process::under(&beside(&first))).collect();
+    for other in &mut others {
+        assert_eq!(other.ask(json!({"attach": path})), json!("ok"));
+    }
+    let mut ninth = Process::under(&beside(&first));
+    let refused = ninth.ask(json!({"attach": path}));
+    assert_eq!(refused["code"], json!(205), "{refused}");
+    assert!(refused["error"].as_str().unwrap().ends_with("its file system is full"), "{refused}");
+    assert!(fill(&["rm", &filling.display().to_string()]).status.success());
+    assert_eq!(ninth.ask(json!({"attach": path})), json!("ok"));
+    for process in others.iter_mut().chain([&mut first, &mut ninth]) {
+        assert_eq!(process.picks(100).len(), 100);
+    }
+    let in_flight = ninth.in_flight();
+    let sum: u64 = in_flight.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(sum, 900);
+}
+
 #[test]
 fn a_file_that_cannot_be_written_can_be_looked_at() {
     let directory = Directory::new();
