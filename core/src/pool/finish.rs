@@ -34,12 +34,7 @@ impl Pool {
         }
         let closed = self.memory.leases().end(ticket, self.seat.row())?;
         self.count_end(closed.node(), closed.in_total());
-        // Where nobody needs the latency, a success at a node without a failure on record is no news.
-        let is_news = closed.is_noted()
-            || closed.may_have_latency() && self.learns_latencies()
-            || self.own_health.is_some()
-            || !self.memory.node(closed.node()).state().is_spotless();
-        if is_news {
+        if self.is_news(closed) {
             let (word, detail, started_ns, probe_ns) = closed.words();
             self.learn_success(word, detail, started_ns, probe_ns);
         } else if self.keeps_hints() {
@@ -47,6 +42,15 @@ impl Pool {
         }
         self.make_room_known();
         Ok(())
+    }
+
+    /// Whether a success tells something: where nobody needs the latency, one at a node without a failure on record does not.
+    #[inline(always)]
+    fn is_news(&self, closed: Closed) -> bool {
+        closed.is_noted()
+            || closed.may_have_latency() && self.learns_latencies()
+            || self.own_health.is_some()
+            || !self.memory.node(closed.node()).state().is_spotless()
     }
 
     /// [`learn`](Self::learn) of a success, by the words of its slot.
@@ -63,22 +67,12 @@ impl Pool {
         // What was reserved stays used, unless the report says otherwise.
         let changes = report.ending == Ending::Cancelled || !report.usage.is_empty();
         let held = if changes { self.reservation_of(ticket) } else { None };
-        let leased = self.memory.leases().close(ticket, self.seat.row())?;
-        self.count_end(leased.node as usize, leased.in_total);
-        let expected = match report.ending {
-            Ending::Success => {
-                !leased.noted
-                    && report.usage.is_empty()
-                    && !self.keeps_latency(leased)
-                    && self.own_health.is_none()
-                    && self.memory.node(leased.node as usize).state().is_spotless()
-            }
-            Ending::Failure(_) | Ending::RateLimited { .. } | Ending::Cancelled => false,
-        };
-        if !expected {
-            self.learn(leased, held.as_ref(), report);
+        let closed = self.memory.leases().end(ticket, self.seat.row())?;
+        self.count_end(closed.node(), closed.in_total());
+        if report.ending != Ending::Success || !report.usage.is_empty() || self.is_news(closed) {
+            self.learn(closed.leased(), held.as_ref(), report);
         } else if self.keeps_hints() {
-            self.renew_hint(leased.node as usize);
+            self.renew_hint(closed.node());
         }
         self.make_room_known();
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64 as LocalU64;
 
-use super::arena::{Arena, Fixed, Packed16, Packed32, Region, Table, sum_of_low_halves};
+use super::arena::{Arena, Fixed, Line, Packed16, Packed32, Region, Table, sum_of_low_halves};
 use super::commit::Reserve;
 use super::guard::{self, Guard};
 use super::index::{self, Index};
@@ -196,7 +196,7 @@ impl Memory {
 
     /// Rows of eight processes on a node.
     #[inline(always)]
-    fn line<'m>(&self, rows: &'m Table<LINE_ROWS>, index: usize, line: usize) -> &'m [AtomicU64; LINE_ROWS] {
+    fn line<'m>(&self, rows: &'m Table<LINE_ROWS>, index: usize, line: usize) -> &'m Line {
         rows.block(line * self.layout.node_blocks + index)
     }
 

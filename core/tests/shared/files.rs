@@ -256,7 +256,7 @@ fn a_process_whose_counts_have_no_room_is_refused_and_the_others_go_on() {
     assert_eq!(first.ask(json!({"open": config})), json!("ok"));
     let fill = |with: &[&str]| {
         let program = [&beside(&first)[..], &with.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()].concat();
-        std::process::Command::new(&program[0]).args(&program[1..]).output().unwrap()
+        std::process::Command::new(&program[0]).args(&program[1..]).env("LC_ALL", "C").output().unwrap()
     };
     let of = format!("of={}", filling.display());
     let filled = fill(&["dd", "if=/dev/zero", &of, "bs=4k"]);
